@@ -1,0 +1,1 @@
+//! Which code a function name means: deploy, resolve, versions, store.

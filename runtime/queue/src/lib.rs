@@ -1,0 +1,1 @@
+//! The life of a Margay task in Redis: keys, scripts, and one file per transition.

@@ -1,0 +1,1 @@
+//! Runs one component once, under limits and grants.

@@ -1,0 +1,1 @@
+//! The worker loop: fetch, execute, settle, and the services on a timer.

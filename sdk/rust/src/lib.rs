@@ -1,0 +1,1 @@
+//! Write tasks for Margay: compiled to WebAssembly components, run in a sandbox.
