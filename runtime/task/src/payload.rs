@@ -205,17 +205,20 @@ impl<'de> Visitor<'de> for TaskVisitor {
                 "kwargs" => {
                     task.kwargs = container(map.next_value()?, '{', "kwargs").map_err(M::Error::custom)?;
                 }
-                "unique" => task.unique = truthy(map.next_value()?),
-                "unique_key" => task.unique_key = names(map.next_value()?),
-                "lock" => task.lock = truthy(map.next_value()?),
-                "lock_key" => task.lock_key = names(map.next_value()?),
+                "unique" => task.unique = truthy(&map.next_value::<Box<RawValue>>()?),
+                "unique_key" => task.unique_key = names(&map.next_value::<Box<RawValue>>()?),
+                "lock" => task.lock = truthy(&map.next_value::<Box<RawValue>>()?),
+                "lock_key" => task.lock_key = names(&map.next_value::<Box<RawValue>>()?),
                 "hard_timeout" => task.hard_timeout = map.next_value()?,
                 "retry_method" => {
-                    task.retry_method = retry_method(map.next_value()?).map_err(M::Error::custom)?
+                    task.retry_method =
+                        retry_method(&map.next_value::<Box<RawValue>>()?).map_err(M::Error::custom)?
                 }
-                "retry_on" => task.retry_on = names(map.next_value()?),
-                "max_queue_size" => task.max_queue_size = count(map.next_value()?),
-                "max_stored_executions" => task.max_stored_executions = count(map.next_value()?),
+                "retry_on" => task.retry_on = names(&map.next_value::<Box<RawValue>>()?),
+                "max_queue_size" => task.max_queue_size = count(&map.next_value::<Box<RawValue>>()?),
+                "max_stored_executions" => {
+                    task.max_stored_executions = count(&map.next_value::<Box<RawValue>>()?)
+                }
                 "runner_class" => task.runner_class = map.next_value()?,
                 "time_last_queued" => task.time_last_queued = map.next_value()?,
                 "scheduled_at" => task.scheduled_at = map.next_value()?,
@@ -251,22 +254,22 @@ fn is_empty_container(text: &str) -> bool {
     text.starts_with(['[', '{']) && text[1..text.len() - 1].trim().is_empty()
 }
 
-fn retry_method(raw: Box<RawValue>) -> Result<Option<RetryMethod>, String> {
+fn retry_method(raw: &RawValue) -> Result<Option<RetryMethod>, String> {
     if raw.get() == "null" || is_empty_container(raw.get()) {
         return Ok(None);
     }
     serde_json::from_str(raw.get()).map(Some).map_err(|error| format!("`retry_method`: {error}"))
 }
 
-fn names(raw: Box<RawValue>) -> Vec<String> {
+fn names(raw: &RawValue) -> Vec<String> {
     serde_json::from_str(raw.get()).unwrap_or_default()
 }
 
-fn truthy(raw: Box<RawValue>) -> bool {
+fn truthy(raw: &RawValue) -> bool {
     !matches!(raw.get(), "false" | "null" | "0")
 }
 
-fn count(raw: Box<RawValue>) -> Option<u32> {
+fn count(raw: &RawValue) -> Option<u32> {
     serde_json::from_str::<f64>(raw.get()).ok().map(|number| number as u32)
 }
 

@@ -1,0 +1,121 @@
+//! Claim: a worker takes tasks out of `queued`, and holds them in `active` under a lease.
+
+use redis::Value;
+use task::{BadPayload, Task, Timestamp};
+
+use crate::script::CLAIM;
+use crate::{Client, Error, Incarnation, MAX_BATCH};
+
+/// Proof that a worker owns an active task: the score it last wrote. Whoever takes the task away changes the
+/// score, and the proof is void.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease {
+    /// The queue it was claimed from.
+    pub queue: String,
+    /// Which task.
+    pub id: String,
+    /// The score last written to `active:<queue>`.
+    pub score: Timestamp,
+}
+
+/// A task that this worker owns now.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The proof.
+    pub lease: Lease,
+    /// What to run, or why that cannot be known.
+    pub task: Result<Task, BadPayload>,
+    /// How many failures are recorded.
+    pub executions: u32,
+}
+
+/// What one queue gave.
+#[derive(Debug)]
+pub struct Claimed {
+    /// Its name.
+    pub queue: String,
+    /// Whether it has more.
+    pub more: bool,
+    /// What was claimed, in order.
+    pub claims: Vec<Claim>,
+    /// Ids that were queued without a payload; they are gone now.
+    pub missing: Vec<String>,
+}
+
+/// How much to claim.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Tasks at most.
+    pub tasks: usize,
+    /// When a task that is still active elsewhere is due again.
+    pub due_again: Timestamp,
+}
+
+impl Client {
+    /// Claims tasks from these queues, in one round trip. Queues share what was asked for, and those that
+    /// have more fill up what the others leave.
+    pub async fn claim(
+        &self,
+        worker: &Incarnation,
+        queues: &[impl AsRef<str>],
+        asked: Asked,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>, Error> {
+        let tasks = asked.tasks.min(MAX_BATCH);
+        if queues.is_empty() || tasks == 0 {
+            return Ok(Vec::new());
+        }
+        let mut call = CLAIM.call(self);
+        call.arg(worker.as_str()).arg(now).arg(asked.due_again).arg(tasks).arg(tasks.div_ceil(queues.len()));
+        for queue in queues {
+            call.arg(queue.as_ref());
+        }
+        let answer = CLAIM.run(self, &call).await?;
+        let Value::Array(queues) = answer else { return Err(CLAIM.unexpected(&answer)) };
+        queues.into_iter().map(|queue| claimed(queue, now)).collect()
+    }
+}
+
+fn claimed(answer: Value, now: Timestamp) -> Result<Claimed, Error> {
+    let Value::Array(parts) = answer else { return Err(CLAIM.unexpected(&answer)) };
+    let Ok([queue, Value::Int(more), Value::Array(taken)]) = <[Value; 3]>::try_from(parts) else {
+        return Err(CLAIM.unexpected(&"not a queue, a flag and a list"));
+    };
+    let queue = text(queue).ok_or_else(|| CLAIM.unexpected(&"a queue without a name"))?;
+    let mut claimed = Claimed { queue, more: more == 1, claims: Vec::new(), missing: Vec::new() };
+    let mut taken = taken.into_iter();
+    while let (Some(id), Some(payload), Some(count)) = (taken.next(), taken.next(), taken.next()) {
+        let id = text(id).ok_or_else(|| CLAIM.unexpected(&"a task without an id"))?;
+        let Value::BulkString(payload) = payload else {
+            claimed.missing.push(id);
+            continue;
+        };
+        let task = parse(&id, payload);
+        let lease = Lease { queue: claimed.queue.clone(), id, score: now };
+        claimed.claims.push(Claim { lease, task, executions: number(&count) });
+    }
+    Ok(claimed)
+}
+
+pub(crate) fn parse(id: &str, payload: Vec<u8>) -> Result<Task, BadPayload> {
+    let payload = String::from_utf8(payload).map_err(|error| BadPayload::Unreadable(error.to_string()))?;
+    Task::parse(id, &payload)
+}
+
+pub(crate) fn text(value: Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}
+
+pub(crate) fn number(value: &Value) -> u32 {
+    match value {
+        Value::Int(number) => u32::try_from(*number).unwrap_or(0),
+        Value::BulkString(bytes) => {
+            std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+        }
+        _ => 0,
+    }
+}

@@ -1,0 +1,68 @@
+//! Lua scripts: loaded at connect, run by their digest, loaded again once where Redis has forgotten them.
+
+use std::sync::OnceLock;
+
+use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
+
+use crate::{Client, Error, State};
+
+/// One transition's script, joined with the helpers it uses.
+pub(crate) struct Script {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+    digest: OnceLock<String>,
+}
+
+macro_rules! scripts {
+    ($($constant:ident = $file:literal + [$($helper:literal),*];)*) => {
+        $(pub(crate) static $constant: Script = Script {
+            name: $file,
+            text: concat!($(include_str!(concat!("../lua/lib/", $helper, ".lua")),)* include_str!(concat!($file, ".lua"))),
+            digest: OnceLock::new(),
+        };)*
+        pub(crate) static ALL: &[&Script] = &[$(&$constant),*];
+    };
+}
+
+scripts! {
+    ENQUEUE = "enqueue" + ["keyspace"];
+    CLAIM = "claim" + ["keyspace"];
+    HEARTBEAT = "heartbeat" + ["keyspace"];
+    SETTLE = "settle" + ["keyspace", "put", "remove"];
+    PROMOTE = "promote" + ["keyspace"];
+    RECLAIM = "reclaim" + ["keyspace"];
+    RETRY = "retry" + ["keyspace"];
+    DELETE = "delete" + ["keyspace", "remove"];
+    FIND = "find" + ["keyspace"];
+}
+
+impl Script {
+    /// Begins a call in this keyspace; the caller adds the arguments after the prefix.
+    pub(crate) fn call(&self, client: &Client) -> Cmd {
+        let digest = self.digest.get_or_init(|| redis::Script::new(self.text).get_hash().to_owned());
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(digest).arg(1).arg(client.keys().state(State::Queued)).arg(client.keys().prefix());
+        call
+    }
+
+    /// Sends a call.
+    pub(crate) async fn run(&self, client: &Client, call: &Cmd) -> Result<Value, Error> {
+        match client.command(self.name, call).await {
+            Err(Error::Call { source, .. })
+                if source.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
+            {
+                let mut load = redis::cmd("SCRIPT");
+                load.arg("LOAD").arg(self.text);
+                client.command("load a script", &load).await?;
+                client.command(self.name, call).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// An answer that breaks the script's contract.
+    pub(crate) fn unexpected(&self, answer: &impl std::fmt::Debug) -> Error {
+        let answer: String = format!("{answer:?}").chars().take(200).collect();
+        Error::Answer { doing: self.name, answer }
+    }
+}

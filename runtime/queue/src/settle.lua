@@ -1,0 +1,136 @@
+-- Applies verdicts to tasks whose lease still holds, together with the effects of their runs.
+--
+-- KEYS  1  P:queued, which routes the call
+-- ARGV  1  prefix
+--       2  incarnation of the worker that claimed the tasks
+--       3  now
+--       4- sections of two shapes:
+--          the plain case, a success that leaves nothing behind:
+--            "done", queue, n, then n times: id, lease
+--          any other:
+--            "task", queue, id, lease, unique, verb, due, payload, execution, kept executions, result,
+--            milliseconds to keep it, n, then n times a follow-up: state, queue, id, payload, score
+--          Empty fields are empty strings. Verbs: done, forget, retry, error, requeue, defer.
+-- Answers for each task, in order, 1 where it is settled and 0 where its lease was lost.
+local worker, now = ARGV[2], ARGV[3]
+local answer = {}
+
+local function settle_done(at)
+    local queue, n = ARGV[at + 1], tonumber(ARGV[at + 2])
+    local ids = {}
+    for i = 1, n do
+        ids[i] = ARGV[at + 1 + 2 * i]
+    end
+    local scores = redis.call('ZMSCORE', in_state('active', queue), unpack(ids))
+    local held, gone, claims = {}, {}, {}
+    for i, id in ipairs(ids) do
+        if scores[i] and tonumber(scores[i]) == tonumber(ARGV[at + 2 + 2 * i]) then
+            held[#held + 1] = id
+            gone[#gone + 1] = payload_of(id)
+            gone[#gone + 1] = executions_of(id)
+            gone[#gone + 1] = executions_count_of(id)
+            answer[#answer + 1] = 1
+        else
+            answer[#answer + 1] = 0
+        end
+        claims[i] = queue .. ':' .. id
+    end
+    redis.call('SREM', claims_of(worker), unpack(claims))
+    if #held > 0 then
+        redis.call('ZREM', in_state('active', queue), unpack(held))
+        redis.call('DEL', unpack(gone))
+        forget_if_empty('active', queue)
+    end
+    return at + 3 + 2 * n
+end
+
+local function record(id, execution, kept)
+    redis.call('RPUSH', executions_of(id), execution)
+    redis.call('INCR', executions_count_of(id))
+    if kept > 0 then
+        redis.call('LTRIM', executions_of(id), -kept, -1)
+    end
+end
+
+local function place(queue, id, state, score, how)
+    if how then
+        redis.call('ZADD', in_state(state, queue), how, score, id)
+    else
+        redis.call('ZADD', in_state(state, queue), score, id)
+    end
+    redis.call('SADD', prefix .. ':' .. state, queue)
+end
+
+local function is_waiting(queue, id)
+    return redis.call('ZSCORE', in_state('queued', queue), id)
+        or redis.call('ZSCORE', in_state('scheduled', queue), id)
+end
+
+local function requeue(queue, id, payload)
+    -- A unique task that waits again has its producer's newest payload: leave that.
+    if payload ~= '' and not is_waiting(queue, id) then
+        redis.call('SET', payload_of(id), payload)
+    end
+    place(queue, id, 'queued', now, 'NX')
+    announce(queue)
+end
+
+local function settle_task(at)
+    local queue, id, lease, unique = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
+    local verb, due, payload = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
+    local execution, kept = ARGV[at + 8], tonumber(ARGV[at + 9])
+    local result, result_ms, follow_ups = ARGV[at + 10], ARGV[at + 11], tonumber(ARGV[at + 12])
+    local next_section = at + 13 + 5 * follow_ups
+
+    redis.call('SREM', claims_of(worker), queue .. ':' .. id)
+    local score = redis.call('ZSCORE', in_state('active', queue), id)
+    if not score or tonumber(score) ~= tonumber(lease) then
+        answer[#answer + 1] = 0
+        return next_section
+    end
+    answer[#answer + 1] = 1
+    redis.call('ZREM', in_state('active', queue), id)
+    forget_if_empty('active', queue)
+
+    if execution ~= '' then
+        record(id, execution, kept)
+    end
+    if verb == 'retry' then
+        place(queue, id, 'scheduled', due)
+        announce_due(queue, due)
+    elseif verb == 'defer' then
+        place(queue, id, 'scheduled', due, 'LT')
+        announce_due(queue, due)
+    elseif verb == 'requeue' then
+        requeue(queue, id, payload)
+    elseif verb == 'error' then
+        place(queue, id, 'error', now)
+    else
+        remove(queue, id, unique)
+    end
+
+    if result ~= '' then
+        redis.call('SET', payload_of(id) .. ':result', result, 'PX', result_ms)
+        redis.call('PUBLISH', prefix .. ':result:' .. id, verb)
+    end
+    for follow_up = at + 13, next_section - 5, 5 do
+        local state, to, when = ARGV[follow_up], ARGV[follow_up + 1], ARGV[follow_up + 4]
+        put(state, to, ARGV[follow_up + 2], ARGV[follow_up + 3], when)
+        if state == 'queued' then
+            announce(to)
+        else
+            announce_due(to, when)
+        end
+    end
+    return next_section
+end
+
+local at = 4
+while at <= #ARGV do
+    if ARGV[at] == 'done' then
+        at = settle_done(at)
+    else
+        at = settle_task(at)
+    end
+end
+return answer

@@ -1,0 +1,145 @@
+//! Settle: verdicts are applied, with the effects of the runs, to the tasks whose lease still holds.
+
+use redis::{Cmd, Value};
+use task::{Execution, Task, Timestamp, Verdict};
+
+use crate::script::SETTLE;
+use crate::{Client, Error, Incarnation, Kept, Lease, MAX_BATCH, NewTask};
+
+/// What to do with one claimed task.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The proof that it may be done.
+    pub lease: Lease,
+    /// What to do.
+    pub verdict: Verdict,
+    /// Whether a twin of the task may be in another state.
+    pub unique: bool,
+    /// How many executions to keep; all where 0.
+    pub kept_executions: u32,
+    /// The payload to store with a requeue, where it has changed.
+    pub payload: Option<String>,
+    /// The record to keep of its end.
+    pub record: Option<Kept>,
+    /// Tasks to enqueue with it.
+    pub follow_ups: Vec<NewTask>,
+}
+
+/// What became of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The verdict holds.
+    Done,
+    /// The lease was lost: nothing was written.
+    Lost,
+}
+
+impl Settlement {
+    /// Settles a task by a verdict. The task is `None` where its payload could not be read.
+    pub fn new(lease: Lease, task: Option<&Task>, verdict: Verdict) -> Settlement {
+        let payload = match (&verdict, task) {
+            (Verdict::Requeue { redeliveries }, Some(task)) if *redeliveries != task.margay.redeliveries => {
+                let mut task = task.clone();
+                task.margay.redeliveries = *redeliveries;
+                Some(task.to_json())
+            }
+            _ => None,
+        };
+        Settlement {
+            lease,
+            verdict,
+            unique: task.is_some_and(Task::is_unique),
+            kept_executions: task.and_then(|task| task.max_stored_executions).unwrap_or(0),
+            payload,
+            record: None,
+            follow_ups: Vec::new(),
+        }
+    }
+
+    /// A success that leaves nothing behind: it takes the short path.
+    fn is_plain(&self) -> bool {
+        matches!(self.verdict, Verdict::Done { .. })
+            && !self.unique
+            && self.record.is_none()
+            && self.follow_ups.is_empty()
+    }
+}
+
+impl Client {
+    /// Settles tasks that this worker claimed, in one round trip for every few hundred. The answers come in
+    /// order.
+    pub async fn settle(
+        &self,
+        worker: &Incarnation,
+        settlements: &mut [Settlement],
+        now: Timestamp,
+    ) -> Result<Vec<Settled>, Error> {
+        let mut answers = Vec::with_capacity(settlements.len());
+        for chunk in settlements.chunks_mut(MAX_BATCH) {
+            self.settle_chunk(worker, chunk, now, &mut answers).await?;
+        }
+        Ok(answers)
+    }
+
+    async fn settle_chunk(
+        &self,
+        worker: &Incarnation,
+        settlements: &mut [Settlement],
+        now: Timestamp,
+        answers: &mut Vec<Settled>,
+    ) -> Result<(), Error> {
+        let mut call = SETTLE.call(self);
+        call.arg(worker.as_str()).arg(now);
+        let mut from = 0;
+        while from < settlements.len() {
+            let queue = settlements[from].lease.queue.clone();
+            let plain = |one: &&Settlement| one.is_plain() && one.lease.queue == queue;
+            let n = settlements[from..].iter().take_while(plain).count();
+            if n == 0 {
+                add_task(&mut call, &mut settlements[from], now);
+                from += 1;
+                continue;
+            }
+            call.arg("done").arg(&queue).arg(n);
+            for settlement in &settlements[from..from + n] {
+                call.arg(&settlement.lease.id).arg(settlement.lease.score);
+            }
+            from += n;
+        }
+        let answer = SETTLE.run(self, &call).await?;
+        let Value::Array(settled) = answer else { return Err(SETTLE.unexpected(&answer)) };
+        if settled.len() != settlements.len() {
+            return Err(SETTLE.unexpected(&settled));
+        }
+        let one = |value| if value == Value::Int(1) { Settled::Done } else { Settled::Lost };
+        answers.extend(settled.into_iter().map(one));
+        Ok(())
+    }
+}
+
+fn add_task(call: &mut Cmd, settlement: &mut Settlement, now: Timestamp) {
+    let Settlement { lease, verdict, unique, kept_executions, payload, record, follow_ups } = settlement;
+    let (due, execution) = match &*verdict {
+        Verdict::Retry { at, execution } => (Some(*at), Some(execution)),
+        Verdict::Defer { at } => (Some(*at), None),
+        Verdict::Error { execution } => (None, Some(execution)),
+        Verdict::Done { .. } | Verdict::Forget { .. } | Verdict::Requeue { .. } => (None, None),
+    };
+    call.arg("task").arg(&lease.queue).arg(&lease.id).arg(lease.score).arg(u8::from(*unique));
+    call.arg(verdict.word()).arg(due.map_or_else(String::new, |due| due.to_string()));
+    call.arg(payload.as_deref().unwrap_or_default());
+    call.arg(execution.map_or_else(String::new, written)).arg(*kept_executions);
+    match record {
+        Some(kept) => call.arg(kept.record.to_json()).arg(kept.ttl.as_millis().max(1) as u64),
+        None => call.arg("").arg(""),
+    };
+    call.arg(follow_ups.len());
+    for new in follow_ups {
+        let (state, score) = new.place(now);
+        call.arg(state.as_str()).arg(&new.queue).arg(&new.task.id).arg(new.task.to_json()).arg(score);
+    }
+}
+
+fn written(execution: &Execution) -> String {
+    serde_json::to_string(execution).expect("an execution has only plain fields")
+}

@@ -1,0 +1,15 @@
+//! The transitions, on a real Redis.
+
+extern crate margay_queue as queue;
+
+mod bench;
+mod claim;
+mod connect;
+mod enqueue;
+mod inspect;
+mod lease;
+mod promote;
+mod reclaim;
+mod settle;
+
+use bench::Bench;

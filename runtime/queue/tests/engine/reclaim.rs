@@ -1,0 +1,59 @@
+use queue::{Incarnation, Settled, Settlement, State};
+use task::Verdict;
+
+use crate::Bench;
+use crate::bench::done;
+
+async fn vanish(bench: &Bench) {
+    bench.client.leave(&bench.worker).await.expect("left");
+}
+
+#[tokio::test]
+async fn what_a_present_worker_holds_is_not_found() {
+    let bench = Bench::new().await;
+    bench.enqueue("mail", "a").await;
+    bench.heartbeat(&[]).await;
+    bench.claim_one("mail").await;
+    assert!(bench.client.orphans().await.expect("looked").is_empty());
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_vanished_worker_held_can_be_taken_back_once() {
+    let mut bench = Bench::new().await;
+    bench.enqueue("mail", "a").await;
+    bench.heartbeat(&[]).await;
+    let stale = bench.claim_one("mail").await;
+    vanish(&bench).await;
+    bench.now += 1.0;
+
+    let orphans = bench.client.orphans().await.expect("looked").remove(0);
+    assert_eq!(orphans.worker, bench.worker);
+    let orphan = &orphans.claims[0];
+    let requeue = || {
+        let verdict = Verdict::Requeue { redeliveries: 1 };
+        vec![Settlement::new(orphan.lease.clone(), orphan.task.as_ref().ok(), verdict)]
+    };
+    assert_eq!(bench.settle_all(requeue()).await, [Settled::Done]);
+    assert_eq!(bench.settle_all(requeue()).await, [Settled::Lost], "a second finder is too late");
+    assert_eq!(bench.ids(State::Queued, "mail").await, ["a"]);
+
+    let other = Bench { worker: Incarnation::new(), ..bench };
+    let fresh = other.claim_one("mail").await;
+    assert_eq!(other.settle(&stale, done()).await, Settled::Lost);
+    assert_eq!(other.settle(&fresh, done()).await, Settled::Done);
+    assert!(other.client.orphans().await.expect("looked").is_empty());
+    other.finish().await;
+}
+
+#[tokio::test]
+async fn a_vanished_worker_that_held_nothing_is_forgotten() {
+    let bench = Bench::new().await;
+    bench.heartbeat(&[]).await;
+    vanish(&bench).await;
+    assert!(bench.client.orphans().await.expect("looked").is_empty());
+    let mut count = redis::cmd("SCARD");
+    count.arg(bench.client.keys().workers());
+    assert_eq!(bench.client.command("count workers", &count).await.expect("counted"), redis::Value::Int(0));
+    bench.finish().await;
+}
