@@ -33,6 +33,7 @@ pub use keys::{Keys, State};
 pub use promote::Promoted;
 pub use reclaim::Orphans;
 pub use result::{Ended, Kept};
+pub use script::Script;
 pub use settle::{Settled, Settlement};
 
 /// How many tasks one call moves at most: so many that three keys for each still fit one unpack of Lua.

@@ -6,8 +6,9 @@ use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
 
 use crate::{Client, Error, State};
 
-/// One transition's script, joined with the helpers it uses.
-pub(crate) struct Script {
+/// One transition's script, joined with the helpers it uses. Its first key routes it, its first argument is
+/// the keyspace's prefix.
+pub struct Script {
     pub(crate) name: &'static str,
     pub(crate) text: &'static str,
     digest: OnceLock<String>,
@@ -15,11 +16,10 @@ pub(crate) struct Script {
 
 macro_rules! scripts {
     ($($constant:ident = $file:literal + [$($helper:literal),*];)*) => {
-        $(pub(crate) static $constant: Script = Script {
-            name: $file,
-            text: concat!($(include_str!(concat!("../lua/lib/", $helper, ".lua")),)* include_str!(concat!($file, ".lua"))),
-            digest: OnceLock::new(),
-        };)*
+        $(pub(crate) static $constant: Script = Script::new(
+            $file,
+            concat!($(include_str!(concat!("../lua/lib/", $helper, ".lua")),)* include_str!(concat!($file, ".lua"))),
+        );)*
         pub(crate) static ALL: &[&Script] = &[$(&$constant),*];
     };
 }
@@ -37,8 +37,13 @@ scripts! {
 }
 
 impl Script {
+    /// A script, under the name that errors give it.
+    pub const fn new(name: &'static str, text: &'static str) -> Script {
+        Script { name, text, digest: OnceLock::new() }
+    }
+
     /// Begins a call in this keyspace; the caller adds the arguments after the prefix.
-    pub(crate) fn call(&self, client: &Client) -> Cmd {
+    pub fn call(&self, client: &Client) -> Cmd {
         let digest = self.digest.get_or_init(|| redis::Script::new(self.text).get_hash().to_owned());
         let mut call = redis::cmd("EVALSHA");
         call.arg(digest).arg(1).arg(client.keys().state(State::Queued)).arg(client.keys().prefix());
@@ -46,7 +51,7 @@ impl Script {
     }
 
     /// Sends a call.
-    pub(crate) async fn run(&self, client: &Client, call: &Cmd) -> Result<Value, Error> {
+    pub async fn run(&self, client: &Client, call: &Cmd) -> Result<Value, Error> {
         match client.command(self.name, call).await {
             Err(Error::Call { source, .. })
                 if source.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
@@ -61,7 +66,7 @@ impl Script {
     }
 
     /// An answer that breaks the script's contract.
-    pub(crate) fn unexpected(&self, answer: &impl std::fmt::Debug) -> Error {
+    pub fn unexpected(&self, answer: &impl std::fmt::Debug) -> Error {
         let answer: String = format!("{answer:?}").chars().take(200).collect();
         Error::Answer { doing: self.name, answer }
     }
