@@ -1,1 +1,25 @@
-//! The worker loop: fetch, execute, settle, and the services on a timer.
+//! The worker: it fetches tasks, runs each in the sandbox, and settles what came of it.
+//!
+//! Two tokio runtimes share the work. Guests run on one of their own, so that none of them can hold up the
+//! heartbeats, the settling and the services on the other. A worker never takes more than it can run at
+//! once, and gives back what it cannot finish.
+
+mod settings;
+mod worker;
+
+mod fetch;
+
+mod execute;
+mod library;
+mod output;
+
+mod keeper;
+mod leash;
+
+mod agenda;
+mod board;
+mod services;
+mod stats;
+
+pub use settings::{Filter, Settings};
+pub use worker::{Error, Worker};

@@ -1,0 +1,293 @@
+//! The command line as types. What the flags mean together is settled in each command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use queue::State;
+use task::RetryMethod;
+
+/// Margay runs tasks from Redis as sandboxed WebAssembly components.
+///
+/// Write a function, mark it #[task], and:
+///
+///   margay new mail && cd mail      a project that builds
+///   margay dev                      a private Redis and a worker (leave it running)
+///   margay build                    compile it to a component
+///   margay deploy mail.wasm         put it live; running workers pick it up
+///   margay enqueue mail:hello '["you"]' --wait
+#[derive(Parser)]
+#[command(name = "margay", version, verbatim_doc_comment, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes. Flags beat the environment, which beats margay.toml, which beats the defaults.
+#[derive(Args, Clone)]
+pub struct Common {
+    /// Where Redis is: redis://host:port/db or redis+unix:///path [default: redis://127.0.0.1:6379]
+    #[arg(long, global = true, env = "MARGAY_REDIS", value_name = "URL")]
+    pub redis: Option<String>,
+    /// What every key begins with [default: t, as TaskTiger's]
+    #[arg(long, global = true, env = "MARGAY_PREFIX", value_name = "PREFIX")]
+    pub prefix: Option<String>,
+    /// Settings [default: margay.toml, where there is one]
+    #[arg(long, global = true, env = "MARGAY_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print JSON for programs in place of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Which log messages to show: a level, or filters such as `info,margay::guest=debug` [default: info]
+    #[arg(long, global = true, env = "MARGAY_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How to write log messages [default: text on a terminal, json elsewhere]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run a private Redis and a worker here, until Ctrl-C
+    Dev(Dev),
+    /// Run a worker, until Ctrl-C or SIGTERM
+    ///
+    /// When it is asked to stop it claims nothing more, lets running tasks finish for --shutdown-grace, and
+    /// puts the rest back into their queues at once.
+    Worker(Worker),
+    /// Make a task project that builds
+    New(New),
+    /// Compile a task project to a checked component, and print its functions
+    Build(Build),
+    /// Run one function of a component once, here, without Redis
+    Run(Run),
+    /// Make a component the current version of a module; running workers pick it up between two tasks
+    Deploy(Deploy),
+    /// What is deployed
+    #[command(subcommand)]
+    Modules(Modules),
+    /// Enqueue a task, or many, and print the ids
+    Enqueue(Box<Enqueue>),
+    /// Look at tasks, and repair them
+    #[command(subcommand)]
+    Tasks(Tasks),
+    /// Look at queues
+    #[command(subcommand)]
+    Queues(Queues),
+    /// Print completions for a shell
+    ///
+    /// For example: margay completions bash > /etc/bash_completion.d/margay
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Args)]
+pub struct Dev {
+    /// Where the private Redis keeps its socket and its data
+    #[arg(long, default_value = ".margay", value_name = "DIR")]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub worker: Worker,
+}
+
+#[derive(Args)]
+pub struct Worker {
+    /// Take from these queues and their subqueues only; the most specific name decides
+    #[arg(short, long, value_delimiter = ',', value_name = "A,B")]
+    pub queues: Vec<String>,
+    /// Do not take from these queues and their subqueues
+    #[arg(short, long, value_delimiter = ',', value_name = "A,B")]
+    pub exclude_queues: Vec<String>,
+    /// Tasks that run at once [default: 16 for each core]
+    #[arg(short, long, value_name = "N")]
+    pub concurrency: Option<usize>,
+    /// How many tasks of a queue a batch function gets at once, such as `words=50`; subqueues inherit
+    #[arg(long, value_delimiter = ',', value_name = "QUEUE=N", value_parser = batch)]
+    pub batch: Vec<(String, usize)>,
+    /// How long running tasks may go on after a request to stop [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub shutdown_grace: Option<Duration>,
+}
+
+#[derive(Args)]
+pub struct New {
+    /// The project's name and its module's: lower-case letters, digits, `_` and `-`
+    pub name: String,
+}
+
+#[derive(Args)]
+pub struct Build {
+    /// The project's folder
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Run {
+    /// The component, a .wasm file
+    pub component: PathBuf,
+    /// The function, with or without its module
+    pub function: String,
+    /// Positional arguments: a JSON array
+    #[arg(default_value = "[]")]
+    pub args: String,
+    /// Named arguments: a JSON object
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    pub kwargs: String,
+    /// The longest the run may take [default: the function's own, else 300s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub hard_timeout: Option<Duration>,
+    /// How much it may compute, in units of fuel
+    #[arg(long, value_name = "UNITS")]
+    pub fuel: Option<u64>,
+    /// Let it read a directory: the host's path, a colon, and the path it sees
+    #[arg(long = "dir", value_name = "HOST:GUEST")]
+    pub directories: Vec<String>,
+    /// Let it read and write a directory
+    #[arg(long = "writable-dir", value_name = "HOST:GUEST")]
+    pub writable_directories: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Deploy {
+    /// The component, a .wasm file
+    pub component: PathBuf,
+    /// The module's name [default: the file's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum Modules {
+    /// List the modules with their current versions
+    List,
+    /// Show one module: its functions and their options, and its versions
+    Show {
+        /// The module
+        name: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Enqueue {
+    /// What to call: module:function
+    #[arg(required_unless_present = "bulk", conflicts_with = "bulk")]
+    pub function: Option<String>,
+    /// Positional arguments: a JSON array
+    #[arg(conflicts_with = "bulk")]
+    pub args: Option<String>,
+    /// Named arguments: a JSON object
+    #[arg(long, value_name = "JSON", conflicts_with = "bulk")]
+    pub kwargs: Option<String>,
+    /// Enqueue one task for each line of a file, or of standard input where it is `-`
+    ///
+    /// A line is a JSON object with `func` and, as wanted, `args`, `kwargs`, `queue`, `in`, `at`, `retry`,
+    /// `retry_on`, `hard_timeout`, `max_stored_executions`; values as on the command line. Nothing is enqueued
+    /// unless every line is good.
+    #[arg(long, value_name = "FILE")]
+    pub bulk: Option<PathBuf>,
+    #[command(flatten)]
+    pub options: TaskOptions,
+    /// Wait until the task has ended and print its result; exit with 1 if it failed
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// A task's options. For a bulk they hold for every line that does not say otherwise.
+#[derive(Args, Clone)]
+pub struct TaskOptions {
+    /// Which queue [default: the function's own, else `default`]
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Make it due so much later, such as 5m
+    #[arg(long = "in", value_name = "DURATION", value_parser = duration, conflicts_with = "at")]
+    pub delay: Option<Duration>,
+    /// Make it due at this time: RFC 3339, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub at: Option<f64>,
+    /// Retry failures: fixed:DELAY:MAX, linear:DELAY:INCREMENT:MAX or exponential:DELAY:FACTOR:MAX
+    #[arg(long, value_name = "METHOD")]
+    pub retry: Option<RetryMethod>,
+    /// Retry only these kinds of failure
+    #[arg(long, value_delimiter = ',', value_name = "KIND,..")]
+    pub retry_on: Vec<String>,
+    /// The longest a run may take [default: the function's own, else 300s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub hard_timeout: Option<Duration>,
+    /// How many failed executions to keep
+    #[arg(long, value_name = "N")]
+    pub max_stored_executions: Option<u32>,
+}
+
+#[derive(Subcommand)]
+pub enum Tasks {
+    /// List the tasks of a queue
+    List {
+        /// The queue
+        queue: String,
+        /// Only those in this state: queued, active, scheduled or error
+        #[arg(long, value_name = "STATE")]
+        state: Option<State>,
+        /// How many of each state at most
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        limit: usize,
+        /// How many to leave out at the beginning
+        #[arg(long, default_value_t = 0, value_name = "N")]
+        skip: usize,
+        /// The newest first, in place of the oldest
+        #[arg(long)]
+        newest: bool,
+    },
+    /// Show one task, wherever it is, with its failed executions
+    Show {
+        /// The task's id
+        id: String,
+        /// How many executions at most
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        executions: usize,
+    },
+    /// Put failed tasks back into their queues
+    Retry {
+        /// The tasks' ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Delete tasks that do not run
+    Delete {
+        /// The tasks' ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Queues {
+    /// List the queues that have tasks, with their counts by state
+    List,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::config::duration(text)
+}
+
+fn time(text: &str) -> Result<f64, String> {
+    crate::config::time(text)
+}
+
+fn batch(text: &str) -> Result<(String, usize), String> {
+    let parts = text.split_once('=').and_then(|(queue, size)| Some((queue.to_owned(), size.parse().ok()?)));
+    parts
+        .filter(|(queue, size)| *size > 0 && task::check_queue_name(queue).is_ok())
+        .ok_or_else(|| format!("`{text}` is not a batch size; write it as `words=50`"))
+}

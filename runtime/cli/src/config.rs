@@ -1,0 +1,280 @@
+//! Settings: flags beat the environment, which beats margay.toml, which beats the defaults.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sandbox::{Access, GrantedDirectory, Grants};
+use serde::{Deserialize, Deserializer, de};
+use task::RetryMethod;
+use worker::{Filter, Settings};
+
+use crate::args::{self, Common};
+use crate::usage;
+
+/// What margay.toml may say. Durations are texts such as `500ms` or `5m`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    redis: Option<String>,
+    prefix: Option<String>,
+    queues: Vec<String>,
+    exclude_queues: Vec<String>,
+    concurrency: Option<usize>,
+    batch_queues: HashMap<String, usize>,
+    #[serde(deserialize_with = "text")]
+    default_hard_timeout: Option<Length>,
+    #[serde(deserialize_with = "text")]
+    default_retry: Option<RetryMethod>,
+    max_redeliveries: Option<u32>,
+    store_tracebacks: Option<bool>,
+    #[serde(deserialize_with = "text")]
+    heartbeat: Option<Length>,
+    #[serde(deserialize_with = "text")]
+    presence: Option<Length>,
+    #[serde(deserialize_with = "text")]
+    poll: Option<Length>,
+    #[serde(deserialize_with = "text")]
+    lock_retry: Option<Length>,
+    #[serde(deserialize_with = "text")]
+    module_grace: Option<Length>,
+    #[serde(deserialize_with = "text")]
+    shutdown_grace: Option<Length>,
+    #[serde(deserialize_with = "text")]
+    stats_interval: Option<Length>,
+    limits: Limits,
+    modules: HashMap<String, Module>,
+}
+
+/// What a run may use.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Limits {
+    memory_bytes: Option<u64>,
+    fuel: Option<u64>,
+    output_bytes: Option<u64>,
+    result_bytes: Option<u64>,
+    follow_ups: Option<u32>,
+}
+
+/// What the functions of a module may reach.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Module {
+    directories: Vec<Directory>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Directory {
+    path: PathBuf,
+    guest: String,
+    #[serde(default)]
+    write: bool,
+}
+
+/// A duration that is written as text.
+#[derive(Clone, Copy)]
+struct Length(Duration);
+
+impl std::str::FromStr for Length {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Length, String> {
+        duration(text).map(Length)
+    }
+}
+
+/// Reads a duration, down to milliseconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("`{text}` is not a duration: {error}; write it as `500ms`, `30s` or `5m`"))
+}
+
+/// Reads a time, as seconds since the epoch.
+pub fn time(text: &str) -> Result<f64, String> {
+    let time: Result<jiff::Timestamp, _> = text.parse();
+    time.map(|time| time.as_microsecond() as f64 / 1e6)
+        .map_err(|_| format!("`{text}` is not a time; write it as `2026-01-31T12:00:00Z`"))
+}
+
+fn text<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(de::Error::custom)
+}
+
+impl Config {
+    /// Reads the file that was named, else margay.toml where there is one.
+    pub fn load(common: &Common) -> Result<Config> {
+        let (path, named) = match &common.config {
+            Some(path) => (path.as_path(), true),
+            None => (Path::new("margay.toml"), false),
+        };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => {
+                return Ok(Config::default());
+            }
+            Err(error) => return Err(usage(format!("cannot read `{}`: {error}", path.display()))),
+        };
+        toml::from_str(&text).map_err(|error| usage(format!("`{}`: {error}", path.display())))
+    }
+
+    /// Where Redis is.
+    pub fn address(&self, common: &Common) -> queue::Address {
+        let url = common.redis.as_ref().or(self.redis.as_ref());
+        let prefix = common.prefix.as_ref().or(self.prefix.as_ref());
+        queue::Address {
+            url: url.map_or_else(|| "redis://127.0.0.1:6379".to_owned(), Clone::clone),
+            prefix: prefix.map_or_else(|| "t".to_owned(), Clone::clone),
+        }
+    }
+
+    /// What a worker is told.
+    pub fn settings(&self, flags: &args::Worker) -> Result<Settings> {
+        let mut settings = Settings::default();
+        set(&mut settings.concurrency, flags.concurrency.or(self.concurrency));
+        settings.filter = Filter {
+            only: first_named(&flags.queues, &self.queues)?,
+            exclude: first_named(&flags.exclude_queues, &self.exclude_queues)?,
+        };
+        settings.batch_queues.clone_from(&self.batch_queues);
+        settings.batch_queues.extend(flags.batch.iter().cloned());
+        settings.limits = self.limits();
+        settings.fuel = self.limits.fuel;
+        set(&mut settings.policy.default_retry, self.default_retry.clone());
+        set(&mut settings.policy.max_redeliveries, self.max_redeliveries);
+        set(&mut settings.policy.store_tracebacks, self.store_tracebacks);
+        set_length(&mut settings.heartbeat, self.heartbeat);
+        set_length(&mut settings.presence, self.presence);
+        set_length(&mut settings.poll, self.poll);
+        set_length(&mut settings.lock_retry, self.lock_retry);
+        set_length(&mut settings.module_grace, self.module_grace);
+        set_length(&mut settings.shutdown_grace, flags.shutdown_grace.map(Length).or(self.shutdown_grace));
+        set_length(&mut settings.stats, self.stats_interval);
+        for name in self.modules.keys() {
+            settings.grants.insert(name.clone(), self.grants(name)?);
+        }
+        check(&settings)?;
+        Ok(settings)
+    }
+
+    /// What a run may use.
+    pub fn limits(&self) -> sandbox::Limits {
+        let mut limits = sandbox::Limits::default();
+        set_length(&mut limits.hard_timeout, self.default_hard_timeout);
+        set(&mut limits.memory_bytes, self.limits.memory_bytes);
+        set(&mut limits.output_bytes, self.limits.output_bytes);
+        set(&mut limits.result_bytes, self.limits.result_bytes);
+        set(&mut limits.follow_ups, self.limits.follow_ups);
+        limits
+    }
+
+    /// The CPU budget of a run.
+    pub fn fuel(&self) -> Option<u64> {
+        self.limits.fuel
+    }
+
+    /// What the functions of a module may reach.
+    pub fn grants(&self, module: &str) -> Result<Grants> {
+        let mut grants = Grants::default();
+        for Directory { path, guest, write } in
+            self.modules.get(module).iter().flat_map(|module| &module.directories)
+        {
+            let access = if *write { Access::ReadWrite } else { Access::ReadOnly };
+            grants.directories.push(open_directory(path, guest, access)?);
+        }
+        Ok(grants)
+    }
+}
+
+/// Opens a directory of the host for a guest.
+pub fn open_directory(path: &Path, guest: &str, access: Access) -> Result<GrantedDirectory> {
+    GrantedDirectory::open(path, guest, access).with_context(|| {
+        format!("cannot open the directory `{}` that is granted as `{guest}`", path.display())
+    })
+}
+
+fn set<T>(setting: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *setting = given;
+    }
+}
+
+fn set_length(setting: &mut Duration, given: Option<Length>) {
+    set(setting, given.map(|Length(given)| given));
+}
+
+fn first_named(flags: &[String], config: &[String]) -> Result<Vec<String>> {
+    let names = if flags.is_empty() { config } else { flags };
+    for name in names {
+        task::check_queue_name(name).map_err(|error| usage(error.to_string()))?;
+    }
+    Ok(names.to_vec())
+}
+
+fn check(settings: &Settings) -> Result<()> {
+    if settings.concurrency == 0 {
+        return Err(usage("`concurrency` must be at least 1"));
+    }
+    for (name, length) in
+        [("heartbeat", settings.heartbeat), ("presence", settings.presence), ("poll", settings.poll)]
+    {
+        if length < Duration::from_millis(10) {
+            return Err(usage(format!("`{name}` must be at least 10ms")));
+        }
+    }
+    if settings.heartbeat > Duration::from_secs(30) {
+        return Err(usage("`heartbeat` must be at most 30s: Python workers take over tasks after 60s"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_file_is_read() {
+        let text = r#"
+            redis = "redis://example:6379"
+            queues = ["a"]
+            concurrency = 4
+            default_hard_timeout = "90s"
+            default_retry = "fixed:500ms:2"
+            heartbeat = "2500ms"
+            [batch_queues]
+            words = 50
+            [limits]
+            memory_bytes = 1048576
+            [modules.thumbnails]
+            directories = [{ path = ".", guest = "/photos" }]
+        "#;
+        let config: Config = toml::from_str(text).expect("a configuration");
+        let flags = args::Worker {
+            queues: Vec::new(),
+            exclude_queues: Vec::new(),
+            concurrency: Some(8),
+            batch: vec![("words".to_owned(), 10)],
+            shutdown_grace: None,
+        };
+        let settings = config.settings(&flags).expect("settings");
+        assert_eq!(settings.concurrency, 8, "a flag beats the file");
+        assert_eq!(settings.batch_queues["words"], 10);
+        assert_eq!(settings.limits.hard_timeout, Duration::from_secs(90));
+        assert_eq!(settings.heartbeat, Duration::from_millis(2500));
+        assert_eq!(settings.policy.default_retry, RetryMethod::Fixed { delay: 0.5, max: 2 });
+        assert_eq!(settings.grants["thumbnails"].directories.len(), 1);
+    }
+
+    #[test]
+    fn a_setting_that_does_not_exist_is_named() {
+        let error = toml::from_str::<Config>("concurency = 4").err().expect("refused").to_string();
+        assert!(error.contains("concurency"), "{error}");
+        let error = toml::from_str::<Config>("poll = \"fast\"").err().expect("refused").to_string();
+        assert!(error.contains("`fast` is not a duration"), "{error}");
+    }
+}

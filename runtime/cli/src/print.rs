@@ -1,0 +1,51 @@
+//! What commands print: data to standard output, as a table for people or JSON for programs.
+
+use std::io::Write;
+
+use anyhow::Result;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// Prints a line. A reader that went away ends the program quietly, as in `margay tasks list q | head`.
+pub fn line(text: impl std::fmt::Display) {
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Prints a value as JSON.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    line(serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// A table with these headings.
+pub fn table<const N: usize>(headings: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(headings);
+    table
+}
+
+/// A time for people, in UTC.
+pub fn time(seconds: f64) -> String {
+    let time = jiff::Timestamp::from_microsecond((seconds * 1e6) as i64);
+    time.map_or_else(|_| seconds.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string())
+}
+
+/// How long ago a time was, for people: the two largest units.
+pub fn ago(seconds: f64) -> String {
+    let passed = std::time::Duration::from_secs_f64((queue::now() - seconds).clamp(0.0, 1e9));
+    let text =
+        humantime::format_duration(std::time::Duration::from_millis(passed.as_millis() as u64)).to_string();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// A size for people.
+pub fn bytes(size: u64) -> String {
+    match size {
+        0..1_000 => format!("{size} B"),
+        1_000..1_000_000 => format!("{:.1} kB", size as f64 / 1e3),
+        _ => format!("{:.1} MB", size as f64 / 1e6),
+    }
+}

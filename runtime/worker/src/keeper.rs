@@ -1,0 +1,269 @@
+//! The keeper: it holds the leases. It renews them, settles what has ended, and pulls the leash of a run
+//! whose lease is lost.
+//!
+//! Heartbeats and settlements are sent by one task, one after the other: a settlement must prove its lease
+//! with the score that the last heartbeat wrote. Whatever ended while one call was under way goes into the
+//! next, so that batches grow with the load and nothing waits for a timer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use queue::{Client, Error, Incarnation, Lease, Presence, Settled, Settlement, State};
+use task::Verdict;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+use tracing::{debug, info, warn};
+
+use crate::fetch::Job;
+use crate::leash::{Leash, Pull};
+use crate::stats::Stats;
+
+/// The way to the keeper.
+#[derive(Clone)]
+pub(crate) struct Keeper {
+    inbox: mpsc::UnboundedSender<Message>,
+}
+
+enum Message {
+    Took(Vec<Held>),
+    Ended(Box<Ended>),
+    GiveBackStrays(oneshot::Sender<Result<(), Error>>),
+    PullAll,
+}
+
+/// A lease, and the leash of the run that depends on it.
+pub(crate) struct Held {
+    ticket: u64,
+    lease: Lease,
+    leash: Arc<Leash>,
+}
+
+/// A run that ended, with its slot.
+pub(crate) struct Ended {
+    pub(crate) ticket: u64,
+    pub(crate) settlement: Settlement,
+    pub(crate) slot: OwnedSemaphorePermit,
+    /// What went wrong, for the log.
+    pub(crate) note: Option<String>,
+}
+
+impl Held {
+    pub(crate) fn of(job: &Job) -> Held {
+        Held { ticket: job.ticket, lease: job.claim.lease.clone(), leash: Arc::clone(&job.leash) }
+    }
+}
+
+impl Keeper {
+    pub(crate) fn took(&self, held: Vec<Held>) {
+        self.send(Message::Took(held));
+    }
+
+    pub(crate) fn ended(&self, ended: Ended) {
+        self.send(Message::Ended(Box::new(ended)));
+    }
+
+    /// Stops every run; their tasks go back into their queues.
+    pub(crate) fn pull_all(&self) {
+        self.send(Message::PullAll);
+    }
+
+    /// Puts back what Redis holds for this worker and nobody here knows of. No claim may be under way.
+    pub(crate) async fn give_back_strays(&self) -> Result<(), Error> {
+        let (answer, done) = oneshot::channel();
+        self.send(Message::GiveBackStrays(answer));
+        done.await.unwrap_or(Ok(()))
+    }
+
+    fn send(&self, message: Message) {
+        // The keeper goes last; once it is gone there is nothing left to keep.
+        let _ = self.inbox.send(message);
+    }
+}
+
+/// The keeper's own side.
+pub(crate) struct Keeping {
+    pub(crate) client: Client,
+    pub(crate) worker: Incarnation,
+    pub(crate) presence: Presence,
+    pub(crate) present: Duration,
+    pub(crate) heartbeat: Duration,
+    pub(crate) stats: Arc<Stats>,
+    held: HashMap<u64, Held>,
+    inbox: mpsc::UnboundedReceiver<Message>,
+}
+
+/// Messages taken at once: a few calls' worth.
+const INBOX: usize = 1024;
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
+
+impl Keeping {
+    /// A keeper, and the way to it.
+    pub(crate) fn new(
+        client: Client,
+        worker: Incarnation,
+        presence: Presence,
+        present: Duration,
+        heartbeat: Duration,
+        stats: Arc<Stats>,
+    ) -> (Keeper, Keeping) {
+        let (sender, inbox) = mpsc::unbounded_channel();
+        let held = HashMap::new();
+        let keeping = Keeping { client, worker, presence, present, heartbeat, stats, held, inbox };
+        (Keeper { inbox: sender }, keeping)
+    }
+
+    /// Makes the worker known. It must be, before it claims anything.
+    pub(crate) async fn announce(&mut self) -> Result<(), Error> {
+        self.client.heartbeat(&self.worker, &self.presence, self.present, &[], queue::now()).await.map(drop)
+    }
+
+    /// Keeps until every way to it is gone, then ends the worker's presence.
+    pub(crate) async fn run(mut self) {
+        let mut presence = every(self.present / 5);
+        let mut heartbeat = every(self.heartbeat);
+        let mut messages = Vec::with_capacity(INBOX);
+        loop {
+            tokio::select! {
+                received = self.inbox.recv_many(&mut messages, INBOX) => {
+                    if received == 0 {
+                        break;
+                    }
+                    self.handle(&mut messages).await;
+                }
+                _ = heartbeat.tick() => self.beat(true).await,
+                _ = presence.tick() => self.beat(false).await,
+            }
+        }
+        if let Err(error) = self.client.leave(&self.worker).await {
+            warn!(%error, "could not end the worker's presence; others will take it for vanished");
+        }
+    }
+
+    async fn handle(&mut self, messages: &mut Vec<Message>) {
+        let mut ended = Vec::new();
+        for message in messages.drain(..) {
+            match message {
+                Message::Took(held) => self.held.extend(held.into_iter().map(|held| (held.ticket, held))),
+                Message::Ended(one) => ended.extend(self.prove(*one)),
+                Message::PullAll => self.held.values().for_each(|held| held.leash.pull(Pull::Shutdown)),
+                Message::GiveBackStrays(answer) => {
+                    let done = self.give_back_strays().await;
+                    // The fetcher may have been stopped meanwhile.
+                    let _ = answer.send(done);
+                }
+            }
+        }
+        if !ended.is_empty() {
+            self.settle(ended).await;
+        }
+    }
+
+    /// Gives a settlement its lease as it stands now; `None` where it was lost.
+    fn prove(&mut self, mut ended: Ended) -> Option<Ended> {
+        match self.held.remove(&ended.ticket) {
+            Some(held) => {
+                ended.settlement.lease = held.lease;
+                Some(ended)
+            }
+            None => {
+                self.stats.count_lost();
+                None
+            }
+        }
+    }
+
+    async fn settle(&mut self, ended: Vec<Ended>) {
+        let (mut settlements, rest): (Vec<Settlement>, Vec<_>) =
+            ended.into_iter().map(|ended| (ended.settlement, (ended.slot, ended.note))).unzip();
+        let settled = loop {
+            match self.client.settle(&self.worker, &mut settlements, queue::now()).await {
+                Ok(settled) => break settled,
+                Err(error) => {
+                    warn!(%error, tasks = settlements.len(), "could not settle; trying again");
+                    sleep(PAUSE_AFTER_ERROR).await;
+                }
+            }
+        };
+        for ((settlement, (_slot, note)), settled) in settlements.iter().zip(rest).zip(settled) {
+            self.tell(settlement, note.as_deref(), settled);
+        }
+    }
+
+    fn tell(&self, settlement: &Settlement, note: Option<&str>, settled: Settled) {
+        let Lease { queue, id, .. } = &settlement.lease;
+        if settled == Settled::Lost {
+            self.stats.count_lost();
+            info!(target: "margay::task", task_id = id, queue, "lost: somebody else owns the task now");
+            return;
+        }
+        self.stats.count(&settlement.verdict);
+        let verdict = settlement.verdict.word();
+        match (&settlement.verdict, note) {
+            (Verdict::Error { execution } | Verdict::Forget { execution }, note) => {
+                let (exception, reason) = (&execution.exception_name, note.unwrap_or_default());
+                warn!(target: "margay::task", task_id = id, queue, verdict, exception, "failed: {reason}");
+            }
+            (_, Some(reason)) => info!(target: "margay::task", task_id = id, queue, verdict, "{reason}"),
+            (_, None) => debug!(target: "margay::task", task_id = id, queue, verdict, "settled"),
+        }
+    }
+
+    /// Renews the presence, and every lease where it is time for that. Tried again with the same time until
+    /// it is heard: a lost answer must not look like a lost lease.
+    async fn beat(&mut self, leases: bool) {
+        let now = queue::now();
+        let tickets: Vec<u64> = if leases { self.held.keys().copied().collect() } else { Vec::new() };
+        let leases: Vec<Lease> = tickets
+            .iter()
+            .filter_map(|ticket| self.held.get(ticket))
+            .map(|held| held.lease.clone())
+            .collect();
+        let lost = loop {
+            match self.client.heartbeat(&self.worker, &self.presence, self.present, &leases, now).await {
+                Ok(lost) => break lost,
+                Err(error) => {
+                    warn!(%error, "could not send a heartbeat; trying again");
+                    sleep(PAUSE_AFTER_ERROR).await;
+                }
+            }
+        };
+        for ticket in &tickets {
+            if let Some(held) = self.held.get_mut(ticket) {
+                held.lease.score = now;
+            }
+        }
+        for held in lost.into_iter().filter_map(|place| self.held.remove(tickets.get(place)?)) {
+            warn!(task_id = held.lease.id, queue = held.lease.queue, "the lease is lost; the run is stopped");
+            held.leash.pull(Pull::Lost);
+        }
+    }
+
+    async fn give_back_strays(&mut self) -> Result<(), Error> {
+        let known = |queue: &str, id: &str| {
+            self.held.values().any(|held| held.lease.id == id && held.lease.queue == queue)
+        };
+        let claims = self.client.claims(&self.worker).await?;
+        let mut strays = Vec::new();
+        for (queue, id) in claims.into_iter().filter(|(queue, id)| !known(queue, id)) {
+            let places = self.client.find(&id, 0).await?;
+            let active =
+                places.into_iter().find(|found| found.state == State::Active && found.queue == queue);
+            let lease = Lease { queue, id, score: active.as_ref().map_or(0.0, |found| found.score) };
+            let task = active.and_then(|found| found.task.ok());
+            let redeliveries = task.as_ref().map_or(0, |task| task.margay.redeliveries);
+            strays.push(Settlement::new(lease, task.as_ref(), Verdict::Requeue { redeliveries }));
+        }
+        if !strays.is_empty() {
+            warn!(tasks = strays.len(), "gave back tasks whose claim was never answered");
+            self.client.settle(&self.worker, &mut strays, queue::now()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,92 @@
+//! The librarian: keeps the library current. New versions are fetched and compiled here, beside the running
+//! tasks, and put on the shelf when they are ready; until then the old ones run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use modules::{Store, Version};
+use sandbox::{Grants, Sandbox};
+use tokio::sync::{Notify, watch};
+use tracing::{error, info, warn};
+
+use crate::library::{Code, Library, Loaded};
+
+pub(crate) struct Librarian {
+    pub(crate) store: Store,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) grants: HashMap<String, Grants>,
+    pub(crate) library: watch::Sender<Arc<Library>>,
+    pub(crate) deploys: Arc<Notify>,
+}
+
+/// How often to look without having been told.
+const LOOK: Duration = Duration::from_secs(10);
+
+impl Librarian {
+    pub(crate) async fn run(self) {
+        loop {
+            tokio::select! {
+                () = self.deploys.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if let Err(error) = self.refresh().await {
+                warn!(%error, "could not read the modules; trying again");
+            }
+        }
+    }
+
+    /// Brings every module to its current version. One that cannot be had leaves the others alone.
+    pub(crate) async fn refresh(&self) -> Result<(), modules::Error> {
+        let catalog = self.store.catalog().await?;
+        let names: Vec<&str> = catalog.modules().map(|(name, _)| name).collect();
+        self.library.send_if_modified(|library| {
+            let gone = library.shelf.keys().any(|name| !names.contains(&name.as_str()));
+            if gone {
+                Arc::make_mut(library).shelf.retain(|name, _| names.contains(&name.as_str()));
+            }
+            gone
+        });
+        for (name, version) in catalog.modules() {
+            let on_shelf = self.library.borrow().shelf.get(name).map(|loaded| loaded.version.digest.clone());
+            if on_shelf.as_deref() != Some(&version.digest) {
+                match self.load(name, version).await {
+                    Ok(loaded) => self.put_up(name, loaded),
+                    Err(error) => error!(module = name, version = version.version, %error, "could not load"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn load(&self, name: &str, version: &Version) -> Result<Loaded, modules::Error> {
+        let code = self.store.fetch(name, &version.digest).await?;
+        let sandbox = self.sandbox.clone();
+        let compiled = tokio::task::spawn_blocking(move || sandbox.compile(&code)).await;
+        let code = match compiled {
+            Ok(Ok(module)) => Code::Ready(module),
+            Ok(Err(refusal)) => {
+                Code::Refused(format!("module `{name}` version {} {refusal}", version.version))
+            }
+            Err(panic) => Code::Refused(format!("module `{name}` could not be compiled: {panic}")),
+        };
+        let grants = self.grants.get(name).cloned().unwrap_or_default();
+        Ok(Loaded { version: version.clone(), code, grants })
+    }
+
+    /// A version that cannot run never takes the place of one that can.
+    fn put_up(&self, name: &str, loaded: Loaded) {
+        let version = loaded.version.version;
+        if let Code::Refused(reason) = &loaded.code {
+            error!(module = name, version, reason, "refused");
+            if self.library.borrow().shelf.contains_key(name) {
+                return;
+            }
+        } else {
+            info!(module = name, version, digest = &loaded.version.digest[..12], "module ready");
+        }
+        self.library.send_modify(|library| {
+            Arc::make_mut(library).shelf.insert(name.to_owned(), Arc::new(loaded));
+        });
+    }
+}

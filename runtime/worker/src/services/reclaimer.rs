@@ -1,0 +1,68 @@
+//! The reclaimer: takes back what vanished workers held. Any worker may; the lease decides who does.
+
+use std::time::Duration;
+
+use queue::{Client, Error, Orphans, Settled, Settlement};
+use task::{Execution, Facts, Interruption, Outcome, Policy, Verdict, decide};
+use tokio::sync::watch;
+use tracing::warn;
+
+use std::sync::Arc;
+
+use crate::library::Library;
+
+pub(crate) struct Reclaimer {
+    pub(crate) client: Client,
+    pub(crate) policy: Policy,
+    pub(crate) library: watch::Receiver<Arc<Library>>,
+    pub(crate) host: String,
+    pub(crate) poll: Duration,
+}
+
+impl Reclaimer {
+    pub(crate) async fn run(self) {
+        loop {
+            // Workers that started together need not all look together.
+            let jitter = self.poll.mul_f64(rand::random_range(0.0..0.5));
+            tokio::time::sleep(self.poll + jitter).await;
+            if let Err(error) = self.reclaim().await {
+                warn!(%error, "could not look for what vanished workers held; trying again");
+            }
+        }
+    }
+
+    async fn reclaim(&self) -> Result<(), Error> {
+        for Orphans { worker, claims } in self.client.orphans().await? {
+            let mut settlements: Vec<Settlement> = claims.iter().map(|claim| self.judge(claim)).collect();
+            let settled = self.client.settle(&worker, &mut settlements, queue::now()).await?;
+            let tasks = settled.iter().filter(|settled| **settled == Settled::Done).count();
+            if tasks > 0 {
+                warn!(vanished = %worker, tasks, "took back the tasks of a vanished worker");
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&self, claim: &queue::Claim) -> Settlement {
+        let now = queue::now();
+        let task = match &claim.task {
+            Ok(task) => task,
+            Err(bad) => {
+                let outcome = Outcome::Refused { kind: "margay:BadPayload", message: bad.to_string() };
+                let execution = Execution::of(&outcome, now, now, &self.host, true);
+                return Settlement::new(claim.lease.clone(), None, Verdict::Error { execution });
+            }
+        };
+        let library = Arc::clone(&self.library.borrow());
+        let options = library.resolve(&task.func).ok().map(|(_, function)| &function.options);
+        let facts = Facts {
+            executions: claim.executions,
+            started: claim.lease.score,
+            now,
+            host: &self.host,
+            options,
+        };
+        let verdict = decide(task, &Outcome::Interrupted(Interruption::WorkerVanished), facts, &self.policy);
+        Settlement::new(claim.lease.clone(), Some(task), verdict)
+    }
+}

@@ -1,0 +1,242 @@
+//! A worker's life: it makes itself known, works until it is asked to stop, finishes what it can, gives back
+//! the rest, and leaves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use modules::Store;
+use queue::{Client, Incarnation, Presence};
+use sandbox::Sandbox;
+use thiserror::Error;
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::Settings;
+use crate::agenda::Agenda;
+use crate::board::Board;
+use crate::execute::Executor;
+use crate::fetch::Fetcher;
+use crate::keeper::{Keeper, Keeping};
+use crate::library::Library;
+use crate::services::librarian::Librarian;
+use crate::services::listener::Listener;
+use crate::services::promoter::Promoter;
+use crate::services::reclaimer::Reclaimer;
+use crate::stats::Stats;
+
+/// A worker that has not begun.
+pub struct Worker {
+    client: Client,
+    settings: Settings,
+    sandbox: Sandbox,
+    incarnation: Incarnation,
+    host: String,
+}
+
+/// A worker could not start.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Redis could not do its part.
+    #[error(transparent)]
+    Queue(#[from] queue::Error),
+    /// The modules could not be read.
+    #[error(transparent)]
+    Modules(#[from] modules::Error),
+    /// The sandbox could not be set up.
+    #[error("the sandbox could not be set up: {0}")]
+    Sandbox(#[from] sandbox::Error),
+    /// The system gave no threads.
+    #[error("the threads for guests could not be started: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+impl Worker {
+    /// Sets up the sandbox; nothing is claimed yet.
+    pub fn new(client: Client, mut settings: Settings) -> Result<Worker, Error> {
+        settings.concurrency = settings.concurrency.clamp(1, MOST_AT_ONCE);
+        let slots = u32::try_from(settings.concurrency).unwrap_or(u32::MAX);
+        let sandbox = Sandbox::new(sandbox::Settings { slots, fuel: settings.fuel, ..Default::default() })?;
+        settings.concurrency = sandbox.slots() as usize;
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        Ok(Worker { client, settings, sandbox, incarnation: Incarnation::new(), host })
+    }
+
+    /// Works until `stop` is ready, then finishes what it can within the grace and gives back the rest.
+    /// `ready` is called when the first task can be claimed.
+    pub async fn run(self, stop: impl Future<Output = ()>, ready: impl FnOnce()) -> Result<(), Error> {
+        let stats = Arc::new(Stats::default());
+        let (keeper, mut keeping) = Keeping::new(
+            self.client.clone(),
+            self.incarnation.clone(),
+            self.presence(),
+            self.settings.presence,
+            self.settings.heartbeat,
+            Arc::clone(&stats),
+        );
+        keeping.announce().await?;
+        let mut services = JoinSet::new();
+        let (board, library) = self.start_services(&mut services).await?;
+        services.spawn(log_stats(Arc::clone(&stats), self.settings.stats));
+
+        let slots = Arc::new(Semaphore::new(self.settings.concurrency));
+        let (jobs, incoming) = mpsc::unbounded_channel();
+        let (stop_fetching, stop_signal) = watch::channel(false);
+        let mut keeping = tokio::spawn(keeping.run());
+        let guests = self.start_guests(incoming, library, keeper.clone())?;
+        let fetching = tokio::spawn(self.fetcher(&slots, board, keeper.clone(), jobs, stop_signal).run());
+        info!(worker = %self.incarnation, concurrency = self.settings.concurrency, "ready");
+        ready();
+
+        stop.await;
+        info!("stopping: no more tasks are claimed");
+        stop_fetching.send_replace(true);
+        joined(fetching.await);
+        self.wait_for_runs(&slots, &keeper).await;
+        services.shutdown().await;
+        // The guests' runtime holds the last ways to the keeper.
+        guests.shutdown_background();
+        drop(keeper);
+        // Without Redis the keeper would try for ever; whoever finds its claims takes them back.
+        match tokio::time::timeout(GIVING_BACK, &mut keeping).await {
+            Ok(ended) => joined(ended),
+            Err(_) => keeping.abort(),
+        }
+        stats.log("stopped");
+        Ok(())
+    }
+
+    fn presence(&self) -> Presence {
+        Presence {
+            host: self.host.clone(),
+            pid: std::process::id(),
+            started: queue::now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            concurrency: u32::try_from(self.settings.concurrency).unwrap_or(u32::MAX),
+            queues: self.settings.filter.only.clone(),
+        }
+    }
+
+    async fn start_services(
+        &self,
+        services: &mut JoinSet<()>,
+    ) -> Result<(Arc<Board>, watch::Receiver<Arc<Library>>), Error> {
+        let client = self.client.clone();
+        let store = Store::new(client.clone());
+        let board = Arc::new(Board::new(self.settings.filter.clone()));
+        let agenda = Arc::new(Agenda::default());
+        let deploys = Arc::new(Notify::new());
+        let (sender, library) = watch::channel(Arc::default());
+        let poll = self.settings.poll;
+
+        let librarian = Librarian {
+            store: store.clone(),
+            sandbox: self.sandbox.clone(),
+            grants: self.settings.grants.clone(),
+            library: sender,
+            deploys: Arc::clone(&deploys),
+        };
+        let listener = Listener {
+            client: client.clone(),
+            board: Arc::clone(&board),
+            agenda: Arc::clone(&agenda),
+            deploys,
+            poll,
+        };
+        let activity = listener.start(&store).await?;
+        librarian.refresh().await?;
+
+        let policy = self.settings.policy.clone();
+        let (host, shelf) = (self.host.clone(), library.clone());
+        services.spawn(Reclaimer { client: client.clone(), policy, library: shelf, host, poll }.run());
+        services.spawn(Promoter { client, board: Arc::clone(&board), agenda, poll }.run());
+        services.spawn(listener.run(activity));
+        services.spawn(librarian.run());
+        Ok((board, library))
+    }
+
+    /// Guests have threads of their own. Every poll looks at both the local and the shared queue of runs and
+    /// at timers, so that a guest that computes holds nobody up for more than its tick.
+    fn start_guests(
+        &self,
+        jobs: mpsc::UnboundedReceiver<Vec<crate::fetch::Job>>,
+        library: watch::Receiver<Arc<Library>>,
+        keeper: Keeper,
+    ) -> Result<Runtime, Error> {
+        let guests = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("margay-guests")
+            .event_interval(1)
+            .global_queue_interval(1)
+            .enable_all()
+            .build()?;
+        let executor = Executor {
+            settings: self.settings.clone(),
+            sandbox: self.sandbox.clone(),
+            library,
+            keeper,
+            host: self.host.clone(),
+        };
+        guests.spawn(Arc::new(executor).dispatch(jobs));
+        Ok(guests)
+    }
+
+    fn fetcher(
+        &self,
+        slots: &Arc<Semaphore>,
+        board: Arc<Board>,
+        keeper: Keeper,
+        jobs: mpsc::UnboundedSender<Vec<crate::fetch::Job>>,
+        stop: watch::Receiver<bool>,
+    ) -> Fetcher {
+        Fetcher {
+            client: self.client.clone(),
+            worker: self.incarnation.clone(),
+            slots: Arc::clone(slots),
+            board,
+            keeper,
+            jobs,
+            stop,
+            lock_retry: self.settings.lock_retry,
+            next_ticket: 0,
+        }
+    }
+
+    /// Waits until every slot is free: for the grace, then for as long as it takes to give the rest back.
+    async fn wait_for_runs(&self, slots: &Semaphore, keeper: &Keeper) {
+        let all = u32::try_from(self.settings.concurrency).unwrap_or(u32::MAX);
+        let grace = self.settings.shutdown_grace;
+        if tokio::time::timeout(grace, slots.acquire_many(all)).await.is_ok() {
+            return;
+        }
+        let left = self.settings.concurrency - slots.available_permits();
+        warn!(tasks = left, grace_ms = grace.as_millis() as u64, "still running; their tasks are given back");
+        keeper.pull_all();
+        if tokio::time::timeout(GIVING_BACK, slots.acquire_many(all)).await.is_err() {
+            warn!("could not give everything back; other workers will find it");
+        }
+    }
+}
+
+/// A bound for `-c`: each run takes address space and mappings.
+const MOST_AT_ONCE: usize = 10_000;
+const GIVING_BACK: Duration = Duration::from_secs(5);
+
+async fn log_stats(stats: Arc<Stats>, period: Duration) {
+    if period.is_zero() {
+        return;
+    }
+    loop {
+        tokio::time::sleep(period).await;
+        stats.log("stats");
+    }
+}
+
+/// A part of the worker that panicked takes the worker with it.
+fn joined(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(panic) = ended.map_err(tokio::task::JoinError::try_into_panic)
+        && let Ok(panic) = panic
+    {
+        std::panic::resume_unwind(panic);
+    }
+}
