@@ -1,0 +1,5 @@
+fn post_card() {}
+
+margay_sdk::export!(post_card);
+
+fn main() {}
