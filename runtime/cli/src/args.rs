@@ -8,6 +8,8 @@ use clap_complete::Shell;
 use queue::State;
 use task::RetryMethod;
 
+use crate::values::{batch, duration, time};
+
 /// Margay runs tasks from Redis as sandboxed WebAssembly components.
 ///
 /// Write a function, mark it #[task], and:
@@ -275,19 +277,4 @@ pub enum Tasks {
 pub enum Queues {
     /// List the queues that have tasks, with their counts by state
     List,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    crate::config::duration(text)
-}
-
-fn time(text: &str) -> Result<f64, String> {
-    crate::config::time(text)
-}
-
-fn batch(text: &str) -> Result<(String, usize), String> {
-    let parts = text.split_once('=').and_then(|(queue, size)| Some((queue.to_owned(), size.parse().ok()?)));
-    parts
-        .filter(|(queue, size)| *size > 0 && task::check_queue_name(queue).is_ok())
-        .ok_or_else(|| format!("`{text}` is not a batch size; write it as `words=50`"))
 }

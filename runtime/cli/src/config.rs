@@ -12,6 +12,7 @@ use worker::{Filter, Settings};
 
 use crate::args::{self, Common};
 use crate::usage;
+use crate::values::duration;
 
 /// What margay.toml may say. Durations are texts such as `500ms` or `5m`.
 #[derive(Default, Deserialize)]
@@ -84,19 +85,6 @@ impl std::str::FromStr for Length {
     fn from_str(text: &str) -> Result<Length, String> {
         duration(text).map(Length)
     }
-}
-
-/// Reads a duration, down to milliseconds.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|error| format!("`{text}` is not a duration: {error}; write it as `500ms`, `30s` or `5m`"))
-}
-
-/// Reads a time, as seconds since the epoch.
-pub fn time(text: &str) -> Result<f64, String> {
-    let time: Result<jiff::Timestamp, _> = text.parse();
-    time.map(|time| time.as_microsecond() as f64 / 1e6)
-        .map_err(|_| format!("`{text}` is not a time; write it as `2026-01-31T12:00:00Z`"))
 }
 
 fn text<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(

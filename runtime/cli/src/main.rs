@@ -6,6 +6,7 @@ mod logging;
 mod print;
 mod signals;
 mod toolchain;
+mod values;
 
 mod commands;
 

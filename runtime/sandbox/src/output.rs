@@ -22,6 +22,8 @@ const LINE_BYTES: usize = 16 << 10;
 
 /// A longer message of a progress report is cut.
 const PROGRESS_BYTES: usize = 1 << 10;
+/// What one report of progress takes off the allowance beside its words: it has its place in a log.
+const PROGRESS_COST_BYTES: usize = 64;
 
 /// Where the output of a run goes. Called while the guest waits, so an answer should be quick.
 pub trait Output: Send + Sync {
@@ -97,7 +99,11 @@ impl Capture {
     pub(crate) fn progress(&self, fraction: f64, message: Option<&str>) {
         let message = message.map(|message| &message[..message.floor_char_boundary(PROGRESS_BYTES)]);
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
-        self.lock().output.progress(fraction, message);
+        let mut captured = self.lock();
+        let bytes = message.map_or(0, str::len) + PROGRESS_COST_BYTES;
+        if captured.allow(bytes) == bytes {
+            captured.output.progress(fraction, message);
+        }
     }
 
     /// Passes on what stands in unfinished lines.

@@ -88,7 +88,7 @@ impl Fetcher {
             }
             let jobs: Vec<Job> = claims.into_iter().filter_map(|claim| self.job(claim, slots)).collect();
             // The keeper must know what is held before anybody can settle it.
-            self.keeper.took(jobs.iter().map(Held::of).collect());
+            self.keeper.took(jobs.iter().map(Job::held).collect());
             if self.jobs.send(jobs).is_err() {
                 error!("nobody runs tasks any more");
             }
@@ -112,5 +112,11 @@ impl Fetcher {
                 Err(_) => {}
             }
         }
+    }
+}
+
+impl Job {
+    fn held(&self) -> Held {
+        Held { ticket: self.ticket, lease: self.claim.lease.clone(), leash: Arc::clone(&self.leash) }
     }
 }

@@ -15,7 +15,6 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use tracing::{debug, info, warn};
 
-use crate::fetch::Job;
 use crate::leash::{Leash, Pull};
 use crate::stats::Stats;
 
@@ -34,9 +33,9 @@ enum Message {
 
 /// A lease, and the leash of the run that depends on it.
 pub(crate) struct Held {
-    ticket: u64,
-    lease: Lease,
-    leash: Arc<Leash>,
+    pub(crate) ticket: u64,
+    pub(crate) lease: Lease,
+    pub(crate) leash: Arc<Leash>,
 }
 
 /// A run that ended, with its slot.
@@ -46,12 +45,6 @@ pub(crate) struct Ended {
     pub(crate) slot: OwnedSemaphorePermit,
     /// What went wrong, for the log.
     pub(crate) note: Option<String>,
-}
-
-impl Held {
-    pub(crate) fn of(job: &Job) -> Held {
-        Held { ticket: job.ticket, lease: job.claim.lease.clone(), leash: Arc::clone(&job.leash) }
-    }
 }
 
 impl Keeper {

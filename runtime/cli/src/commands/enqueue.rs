@@ -15,7 +15,7 @@ use task::{FunctionName, Task, check_queue_name};
 
 use super::connect;
 use crate::args::{Common, Enqueue, TaskOptions};
-use crate::{config, print, usage};
+use crate::{print, usage, values};
 
 /// How long the record of a task's end is kept for one who waits.
 const RESULT_TTL: Duration = Duration::from_secs(3600);
@@ -164,17 +164,17 @@ fn options(
     let mut options = flags.clone();
     let bad = |field: &str, error: String| usage(format!("`{field}`: {error}"));
     if let Some(text) = delay {
-        options.delay = Some(config::duration(text).map_err(|error| bad("in", error))?);
+        options.delay = Some(values::duration(text).map_err(|error| bad("in", error))?);
         options.at = None;
     }
     if let Some(text) = at {
-        options.at = Some(config::time(text).map_err(|error| bad("at", error))?);
+        options.at = Some(values::time(text).map_err(|error| bad("at", error))?);
     }
     if let Some(text) = retry {
         options.retry = Some(text.parse().map_err(|error: task::BadRetry| bad("retry", error.to_string()))?);
     }
     if let Some(text) = hard_timeout {
-        options.hard_timeout = Some(config::duration(text).map_err(|error| bad("hard_timeout", error))?);
+        options.hard_timeout = Some(values::duration(text).map_err(|error| bad("hard_timeout", error))?);
     }
     Ok(options)
 }
