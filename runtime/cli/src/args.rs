@@ -117,6 +117,9 @@ pub struct Worker {
     /// How many tasks of a queue a batch function gets at once, such as `words=50`; subqueues inherit
     #[arg(long, value_delimiter = ',', value_name = "QUEUE=N", value_parser = batch)]
     pub batch: Vec<(String, usize)>,
+    /// Stop by itself after so long, as if asked to
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub exit_after: Option<Duration>,
     /// How long running tasks may go on after a request to stop [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub shutdown_grace: Option<Duration>,

@@ -247,6 +247,7 @@ mod tests {
             exclude_queues: Vec::new(),
             concurrency: Some(8),
             batch: vec![("words".to_owned(), 10)],
+            exit_after: None,
             shutdown_grace: None,
         };
         let settings = config.settings(&flags).expect("settings");

@@ -104,10 +104,14 @@ impl Client {
         Ok(members.into_iter().filter_map(text).filter_map(pair).collect())
     }
 
-    /// Ends a worker's presence, after it has settled all it held.
+    /// Ends a worker's presence. What it still holds is found by others; a worker that holds nothing is forgotten.
     pub async fn leave(&self, worker: &Incarnation) -> Result<(), Error> {
+        let holds_nothing = self.claims(worker).await?.is_empty();
         let mut leave = redis::pipe();
         leave.cmd("DEL").arg(self.keys().worker(worker.as_str()));
+        if holds_nothing {
+            leave.cmd("SREM").arg(self.keys().workers()).arg(worker.as_str());
+        }
         self.pipeline("end the worker's presence", &leave).await.map(drop)
     }
 }

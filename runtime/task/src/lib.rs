@@ -19,7 +19,7 @@ pub use name::{BadName, FunctionName, check_module_name, check_queue_name};
 pub use outcome::{Failure, Interruption, Outcome, RetryWish};
 pub use payload::{BadPayload, Extension, Task};
 pub use retry::{BadRetry, RetryMethod};
-pub use verdict::{Facts, Policy, Verdict, decide};
+pub use verdict::{Facts, Policy, Verdict, decide, refuse};
 
 /// Seconds since 1970-01-01T00:00:00Z: the unit of every time and score in Redis.
 pub type Timestamp = f64;

@@ -1,7 +1,8 @@
 //! What should happen to a task now: the one place that knows when to retry.
 
 use crate::{
-    Execution, Failure, Interruption, Options, Outcome, RetryMethod, RetryWish, Task, Timestamp, WorkerLost,
+    BadPayload, Execution, Failure, Interruption, Options, Outcome, RetryMethod, RetryWish, Task, Timestamp,
+    WorkerLost,
 };
 
 /// What should happen to a task now. Settling applies it in Redis.
@@ -96,6 +97,13 @@ pub fn decide(task: &Task, outcome: &Outcome, facts: Facts<'_>, policy: &Policy)
         Outcome::Failed(Failure { log_error: false, .. }) => Verdict::Forget { execution },
         _ => Verdict::Error { execution },
     }
+}
+
+/// Decides about a task whose payload cannot be read: it goes to `error` with the reason, for a person to see.
+pub fn refuse(bad: &BadPayload, facts: Facts<'_>, policy: &Policy) -> Verdict {
+    let outcome = Outcome::Refused { kind: "margay:BadPayload", message: bad.to_string() };
+    let traceback = policy.store_tracebacks;
+    Verdict::Error { execution: Execution::of(&outcome, facts.started, facts.now, facts.host, traceback) }
 }
 
 /// Back into the queue, unless the task has used up its redeliveries. A shutdown is nobody's fault and is
@@ -361,5 +369,16 @@ mod tests {
             panic!("not an error")
         };
         assert_eq!(execution.traceback, None);
+    }
+
+    #[test]
+    fn an_unreadable_payload_goes_to_error_with_its_reason() {
+        let facts = Facts { executions: 0, started: NOW, now: NOW, host: "h", options: None };
+        let bad = BadPayload::OtherId("z".to_owned());
+        let Verdict::Error { execution } = refuse(&bad, facts, &Policy::default()) else {
+            panic!("not an error")
+        };
+        assert_eq!(execution.exception_name, "margay:BadPayload");
+        assert!(execution.traceback.is_some_and(|traceback| traceback.contains("`z`")));
     }
 }

@@ -2,20 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::select_all;
 use modules::Unknown;
-use queue::{Claim, Ended, Kept, NewTask, Settlement};
+use queue::{Claim, Kept, Lease, NewTask, Settlement};
 use sandbox::{Call, Effects, Limits, Report, Run, Sandbox, TaskInfo};
-use task::{Facts, FunctionSpec, Interruption, Outcome, Task, Timestamp, Verdict, decide};
-use tokio::sync::{mpsc, watch};
-use tracing::trace;
+use task::{Facts, FunctionSpec, Interruption, Outcome, Task, Timestamp, Verdict, decide, refuse};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::Settings;
 use crate::fetch::Job;
-use crate::keeper::{self, Keeper};
-use crate::leash::Pull;
+use crate::keeper::{Ended, Keeper};
+use crate::leash::{Leash, Pull};
 use crate::library::{Code, Library};
 use crate::output::TaskOutput;
 
@@ -28,34 +27,62 @@ pub(crate) struct Executor {
     pub(crate) host: String,
 }
 
+/// A job whose task can be read.
+struct Ready {
+    ticket: u64,
+    task: Task,
+    lease: Lease,
+    executions: u32,
+    leash: Arc<Leash>,
+    slot: OwnedSemaphorePermit,
+}
+
 impl Executor {
     /// Starts the tasks that the fetcher hands on, inside the guests' runtime: what is started from outside
     /// would wait there while guests compute.
     pub(crate) async fn dispatch(self: Arc<Self>, mut jobs: mpsc::UnboundedReceiver<Vec<Job>>) {
         while let Some(jobs) = jobs.recv().await {
             let library = Arc::clone(&self.library.borrow());
-            for jobs in self.grouped(jobs, &library) {
-                tokio::spawn(Arc::clone(&self).execute(jobs, Arc::clone(&library)));
+            let ready = jobs.into_iter().filter_map(|job| self.read(job)).collect();
+            for run in self.grouped(ready, &library) {
+                tokio::spawn(Arc::clone(&self).execute(run, Arc::clone(&library)));
             }
         }
     }
 
-    /// Splits one queue's jobs into runs: a batch function's together, up to the queue's batch size; all
+    /// A task that cannot be read is settled without a run.
+    fn read(&self, job: Job) -> Option<Ready> {
+        let Job { ticket, claim: Claim { lease, task, executions }, leash, slot } = job;
+        match task {
+            Ok(task) => Some(Ready { ticket, task, lease, executions, leash, slot }),
+            Err(bad) => {
+                let now = queue::now();
+                let facts = Facts { executions, started: now, now, host: &self.host, options: None };
+                let settlement = Settlement::new(lease, None, refuse(&bad, facts, &self.settings.policy));
+                self.keeper.ended(Ended { ticket, settlement, slot, note: Some(bad.to_string()) });
+                None
+            }
+        }
+    }
+
+    /// Splits one queue's tasks into runs: a batch function's together, up to the queue's batch size; all
     /// others alone.
-    fn grouped(&self, jobs: Vec<Job>, library: &Library) -> Vec<Vec<Job>> {
-        let mut runs: Vec<Vec<Job>> = Vec::with_capacity(jobs.len());
+    fn grouped(&self, ready: Vec<Ready>, library: &Library) -> Vec<Vec<Ready>> {
+        let mut runs: Vec<Vec<Ready>> = Vec::with_capacity(ready.len());
         let mut open: HashMap<String, usize> = HashMap::new();
-        for job in jobs {
-            let Some(func) = batch_function(&job.claim, library) else {
-                runs.push(vec![job]);
+        for one in ready {
+            let batch = library.resolve(&one.task.func).is_ok_and(|(_, function)| function.batch);
+            if !batch {
+                runs.push(vec![one]);
                 continue;
-            };
-            let size = self.settings.batch_size(&job.claim.lease.queue);
+            }
+            let size = self.settings.batch_size(&one.lease.queue);
+            let func = one.task.func.to_string();
             match open.get(&func).and_then(|at| runs.get_mut(*at)).filter(|run| run.len() < size) {
-                Some(run) => run.push(job),
+                Some(run) => run.push(one),
                 None => {
                     open.insert(func, runs.len());
-                    runs.push(vec![job]);
+                    runs.push(vec![one]);
                 }
             }
         }
@@ -63,55 +90,47 @@ impl Executor {
     }
 
     /// One run, of one task or of a batch of one function.
-    async fn execute(self: Arc<Self>, jobs: Vec<Job>, library: Arc<Library>) {
+    async fn execute(self: Arc<Self>, run: Vec<Ready>, library: Arc<Library>) {
         let started = queue::now();
-        let task = match &jobs[0].claim.task {
-            Ok(task) => task,
-            Err(bad) => {
-                let outcome = Outcome::Refused { kind: "margay:BadPayload", message: bad.to_string() };
-                return self.finish(jobs, vec![outcome], Effects::default(), None, started);
-            }
-        };
+        let task = &run[0].task;
         let (loaded, function) = match library.resolve(&task.func) {
             Ok(found) => found,
-            Err(unknown) => return self.wait_or_fail(jobs, unknown, started),
+            Err(unknown) => return self.wait_or_fail(run, unknown, started),
         };
         let module = match &loaded.code {
             Code::Ready(module) => module,
             Code::Refused(reason) => {
                 let outcome = Outcome::Refused { kind: "margay:RefusedModule", message: reason.clone() };
-                let outcomes = vec![outcome; jobs.len()];
-                return self.finish(jobs, outcomes, Effects::default(), Some(function), started);
+                let outcomes = vec![outcome; run.len()];
+                return self.finish(run, outcomes, Effects::default(), Some(function), started);
             }
         };
-        let limits = self.limits(&jobs, function);
-        let run = Run {
+        let limits = self.limits(&run, function);
+        let what = Run {
             function: &function.name,
-            calls: jobs.iter().filter_map(|job| call(&job.claim)).collect(),
+            calls: run.iter().map(call).collect(),
             batch: function.batch,
             limits: &limits,
             grants: &loaded.grants,
             output: Arc::new(TaskOutput { task_id: task.id.clone(), func: task.func.to_string() }),
-            cancelled: Arc::clone(&jobs[0].leash.cancelled),
+            cancelled: Arc::clone(&run[0].leash.cancelled),
         };
-        let begun = Instant::now();
         let (outcomes, effects) = tokio::select! {
-            Report { outcomes, effects, .. } = self.sandbox.run(module, run) => (outcomes, effects),
-            pull = all_pulled(&jobs) => match pull {
+            Report { outcomes, effects, .. } = self.sandbox.run(module, what) => (outcomes, effects),
+            pull = all_pulled(&run) => match pull {
                 // Nothing may be settled; the keeper knows.
                 Pull::Lost => return,
                 Pull::Shutdown => {
-                    (vec![Outcome::Interrupted(Interruption::Shutdown); jobs.len()], Effects::default())
+                    (vec![Outcome::Interrupted(Interruption::Shutdown); run.len()], Effects::default())
                 }
             },
         };
-        trace!(task_id = task.id, func = %task.func, run_us = begun.elapsed().as_micros() as u64, "ran");
-        self.finish(jobs, outcomes, effects, Some(function), started);
+        self.finish(run, outcomes, effects, Some(function), started);
     }
 
     /// The function's own hard timeout, or the longest that a task of the batch asks for.
-    fn limits(&self, jobs: &[Job], function: &FunctionSpec) -> Limits {
-        let asked = jobs.iter().filter_map(|job| job.claim.task.as_ref().ok()?.hard_timeout);
+    fn limits(&self, run: &[Ready], function: &FunctionSpec) -> Limits {
+        let asked = run.iter().filter_map(|ready| ready.task.hard_timeout);
         let seconds = asked.reduce(f64::max).or(function.options.hard_timeout);
         let asked = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let hard_timeout = asked.unwrap_or(self.settings.limits.hard_timeout);
@@ -119,92 +138,76 @@ impl Executor {
     }
 
     /// A function that nobody offers may come with the next deploy: its task waits for a while.
-    fn wait_or_fail(&self, jobs: Vec<Job>, unknown: Unknown, started: Timestamp) {
-        for job in jobs {
-            let Ok(task) = &job.claim.task else { continue };
+    fn wait_or_fail(&self, run: Vec<Ready>, unknown: Unknown, started: Timestamp) {
+        for ready in run {
+            let task = &ready.task;
             let waited = started - task.scheduled_at.or(task.time_last_queued).unwrap_or(started);
             if unknown == Unknown::Module && waited < self.settings.module_grace.as_secs_f64() {
                 let (least, most) = MODULE_WAIT;
                 let verdict = Verdict::Defer { at: started + (waited / 2.0).clamp(least, most) };
-                let settlement = Settlement::new(job.claim.lease.clone(), Some(task), verdict);
-                let note = Some(format!("waits for module `{}` to be deployed", task.func.module()));
-                self.keeper.ended(keeper::Ended { ticket: job.ticket, settlement, slot: job.slot, note });
+                let note = format!("waits for module `{}` to be deployed", task.func.module());
+                let settlement = Settlement::new(ready.lease, Some(task), verdict);
+                self.keeper.ended(Ended {
+                    ticket: ready.ticket,
+                    settlement,
+                    slot: ready.slot,
+                    note: Some(note),
+                });
                 continue;
             }
             let what = if unknown == Unknown::Module { "module" } else { "function" };
             let message = format!("no deployed {what} offers `{}`; see `margay modules list`", task.func);
             let outcome = Outcome::Refused { kind: "margay:UnknownFunction", message };
-            self.finish(vec![job], vec![outcome], Effects::default(), None, started);
+            self.finish(vec![ready], vec![outcome], Effects::default(), None, started);
         }
     }
 
     /// Judges each task of a run, and hands its settlement to the keeper.
     fn finish(
         &self,
-        jobs: Vec<Job>,
+        run: Vec<Ready>,
         outcomes: Vec<Outcome>,
         mut effects: Effects,
         function: Option<&FunctionSpec>,
         started: Timestamp,
     ) {
         let now = queue::now();
-        for (index, (job, outcome)) in jobs.into_iter().zip(outcomes).enumerate() {
-            let facts = Facts {
-                executions: job.claim.executions,
-                started,
-                now,
-                host: &self.host,
-                options: function.map(|function| &function.options),
+        for (index, (ready, outcome)) in run.into_iter().zip(outcomes).enumerate() {
+            let options = function.map(|function| &function.options);
+            let facts = Facts { executions: ready.executions, started, now, host: &self.host, options };
+            let mut verdict = decide(&ready.task, &outcome, facts, &self.settings.policy);
+            if let Verdict::Done { result } = &mut verdict
+                && let Some(saved) = saved_result(&mut effects, index)
+            {
+                *result = saved;
+            }
+            let record = record(&ready.task, &outcome, &verdict, facts);
+            let follow_ups = match verdict {
+                // A run's follow-ups go with the first of its tasks that is done.
+                Verdict::Done { .. } => self.new_tasks(&mut effects, &ready.lease.queue, now),
+                _ => Vec::new(),
             };
-            let (settlement, note) = self.judge(&job.claim, index, outcome, &mut effects, facts);
-            self.keeper.ended(keeper::Ended { ticket: job.ticket, settlement, slot: job.slot, note });
+            let settlement =
+                Settlement { record, follow_ups, ..Settlement::new(ready.lease, Some(&ready.task), verdict) };
+            let note = (!matches!(outcome, Outcome::Finished(_))).then(|| outcome.message());
+            self.keeper.ended(Ended { ticket: ready.ticket, settlement, slot: ready.slot, note });
         }
     }
 
-    fn judge(
-        &self,
-        claim: &Claim,
-        index: usize,
-        outcome: Outcome,
-        effects: &mut Effects,
-        facts: Facts<'_>,
-    ) -> (Settlement, Option<String>) {
-        let note = (!matches!(outcome, Outcome::Finished(_))).then(|| outcome.message());
-        let Ok(task) = &claim.task else {
-            let execution = task::Execution::of(&outcome, facts.started, facts.now, facts.host, true);
-            return (Settlement::new(claim.lease.clone(), None, Verdict::Error { execution }), note);
+    fn new_tasks(&self, effects: &mut Effects, queue: &str, now: Timestamp) -> Vec<NewTask> {
+        let follow_ups = std::mem::take(&mut effects.follow_ups).into_iter();
+        let new_task = |follow_up: sandbox::FollowUp| {
+            let mut task = follow_up.task;
+            if follow_up.default_retry && task.retry_method.is_none() {
+                task.retry_method = Some(self.settings.policy.default_retry.clone());
+            }
+            NewTask {
+                queue: follow_up.queue.unwrap_or_else(|| queue.to_owned()),
+                task,
+                due: follow_up.delay.map(|delay| now + delay.as_secs_f64()),
+            }
         };
-        let mut verdict = decide(task, &outcome, facts, &self.settings.policy);
-        if let Verdict::Done { result } = &mut verdict
-            && let Some(saved) =
-                effects.results.iter().rposition(|(saved_for, _)| *saved_for as usize == index)
-        {
-            *result = effects.results.swap_remove(saved).1;
-        }
-        let record = record(task, &outcome, &verdict, facts);
-        let mut settlement = Settlement::new(claim.lease.clone(), Some(task), verdict);
-        settlement.record = record;
-        if let Verdict::Done { .. } = settlement.verdict {
-            // A run's follow-ups go with the first of its tasks that is done.
-            let queue = &claim.lease.queue;
-            settlement.follow_ups = std::mem::take(&mut effects.follow_ups)
-                .into_iter()
-                .map(|follow_up| self.new_task(follow_up, queue, facts.now))
-                .collect();
-        }
-        (settlement, note)
-    }
-
-    fn new_task(&self, follow_up: sandbox::FollowUp, queue: &str, now: Timestamp) -> NewTask {
-        let mut task = follow_up.task;
-        if follow_up.default_retry && task.retry_method.is_none() {
-            task.retry_method = Some(self.settings.policy.default_retry.clone());
-        }
-        NewTask {
-            queue: follow_up.queue.unwrap_or_else(|| queue.to_owned()),
-            task,
-            due: follow_up.delay.map(|delay| now + delay.as_secs_f64()),
-        }
+        follow_ups.map(new_task).collect()
     }
 }
 
@@ -212,28 +215,28 @@ impl Executor {
 /// already, between these two. A fresh deploy is ready in a moment; a module that nobody deploys costs little.
 const MODULE_WAIT: (f64, f64) = (0.05, 5.0);
 
-fn batch_function(claim: &Claim, library: &Library) -> Option<String> {
-    let task = claim.task.as_ref().ok()?;
-    let (_, function) = library.resolve(&task.func).ok()?;
-    function.batch.then(|| task.func.to_string())
-}
-
-fn call(claim: &Claim) -> Option<Call> {
-    let task = claim.task.as_ref().ok()?;
+fn call(ready: &Ready) -> Call {
+    let Ready { task, lease, executions, .. } = ready;
     let info = TaskInfo {
         id: task.id.clone(),
         function: task.func.to_string(),
-        queue: claim.lease.queue.clone(),
-        attempt: claim.executions + 1,
+        queue: lease.queue.clone(),
+        attempt: executions + 1,
         enqueued_at: task.time_last_queued,
         scheduled_at: task.scheduled_at,
     };
-    Some(Call { info, args: task.args_json().to_owned(), kwargs: task.kwargs_json().to_owned() })
+    Call { info, args: task.args_json().to_owned(), kwargs: task.kwargs_json().to_owned() }
+}
+
+/// The last result that the guest saved for this call.
+fn saved_result(effects: &mut Effects, index: usize) -> Option<String> {
+    let saved = effects.results.iter().rposition(|(call, _)| *call as usize == index)?;
+    Some(effects.results.swap_remove(saved).1)
 }
 
 /// Waits until no task of the run is this worker's any more. While one is, the run goes on for it.
-async fn all_pulled(jobs: &[Job]) -> Pull {
-    let mut waiting: Vec<_> = jobs.iter().map(|job| Box::pin(job.leash.pulled())).collect();
+async fn all_pulled(run: &[Ready]) -> Pull {
+    let mut waiting: Vec<_> = run.iter().map(|ready| Box::pin(ready.leash.pulled())).collect();
     loop {
         let (pull, _, rest) = select_all(waiting).await;
         if pull == Pull::Shutdown || rest.is_empty() {
@@ -255,7 +258,7 @@ fn record(task: &Task, outcome: &Outcome, verdict: &Verdict, facts: Facts<'_>) -
         Verdict::Retry { .. } | Verdict::Requeue { .. } | Verdict::Defer { .. } => return None,
     };
     let message = error.is_some().then(|| outcome.message());
-    let record = Ended {
+    let record = queue::Ended {
         id: task.id.clone(),
         func: task.func.to_string(),
         outcome: outcome.word().to_owned(),

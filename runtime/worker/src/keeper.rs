@@ -13,7 +13,7 @@ use queue::{Client, Error, Incarnation, Lease, Presence, Settled, Settlement, St
 use task::Verdict;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::leash::{Leash, Pull};
 use crate::stats::Stats;
@@ -169,18 +169,43 @@ impl Keeping {
     async fn settle(&mut self, ended: Vec<Ended>) {
         let (mut settlements, rest): (Vec<Settlement>, Vec<_>) =
             ended.into_iter().map(|ended| (ended.settlement, (ended.slot, ended.note))).unzip();
-        let settled = loop {
-            match self.client.settle(&self.worker, &mut settlements, queue::now()).await {
-                Ok(settled) => break settled,
-                Err(error) => {
+        let settled = match self.settle_all(&mut settlements).await {
+            Ok(settled) => settled.into_iter().map(Some).collect(),
+            // One that Redis refuses must not keep the others from being settled.
+            Err(_) => self.settle_each(&mut settlements).await,
+        };
+        for ((settlement, (_slot, note)), settled) in settlements.iter().zip(rest).zip(settled) {
+            if let Some(settled) = settled {
+                self.tell(settlement, note.as_deref(), settled);
+            }
+        }
+    }
+
+    /// Settles in one call, and tries for as long as Redis is away. An error is Redis' refusal.
+    async fn settle_all(&self, settlements: &mut [Settlement]) -> Result<Vec<Settled>, Error> {
+        loop {
+            match self.client.settle(&self.worker, settlements, queue::now()).await {
+                Err(error) if error.is_connection() => {
                     warn!(%error, tasks = settlements.len(), "could not settle; trying again");
                     sleep(PAUSE_AFTER_ERROR).await;
                 }
+                answer => return answer,
             }
-        };
-        for ((settlement, (_slot, note)), settled) in settlements.iter().zip(rest).zip(settled) {
-            self.tell(settlement, note.as_deref(), settled);
         }
+    }
+
+    /// Settles one by one. What Redis refuses stays active until this worker is gone and another finds it.
+    async fn settle_each(&self, settlements: &mut [Settlement]) -> Vec<Option<Settled>> {
+        let mut answers = Vec::with_capacity(settlements.len());
+        for settlement in settlements {
+            let settled = self.settle_all(std::slice::from_mut(settlement)).await;
+            if let Err(error) = &settled {
+                let Lease { queue, id, .. } = &settlement.lease;
+                error!(task_id = id, queue, %error, "Redis refuses to settle this task");
+            }
+            answers.push(settled.ok().and_then(|settled| settled.first().copied()));
+        }
+        answers
     }
 
     fn tell(&self, settlement: &Settlement, note: Option<&str>, settled: Settled) {
@@ -215,10 +240,11 @@ impl Keeping {
         let lost = loop {
             match self.client.heartbeat(&self.worker, &self.presence, self.present, &leases, now).await {
                 Ok(lost) => break lost,
-                Err(error) => {
+                Err(error) if error.is_connection() => {
                     warn!(%error, "could not send a heartbeat; trying again");
                     sleep(PAUSE_AFTER_ERROR).await;
                 }
+                Err(error) => return error!(%error, "Redis refuses the heartbeat"),
             }
         };
         for ticket in &tickets {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 pub struct RedisServer {
     process: Child,
     folder: TempDir,
+    arguments: Vec<String>,
 }
 
 impl RedisServer {
@@ -22,14 +23,16 @@ impl RedisServer {
     /// Starts one with more arguments on its command line.
     pub fn start_with(arguments: &[&str]) -> RedisServer {
         let folder = tempfile::tempdir().expect("a folder for Redis");
-        let process = start(&folder, arguments);
-        RedisServer { process, folder }
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let process = start(&folder, &arguments);
+        RedisServer { process, folder, arguments }
     }
 
-    /// Kills the server and starts another in its place, on the same data.
+    /// Kills the server and starts another in its place, on the same data. There is some only where it was
+    /// started with `--appendonly yes`.
     pub fn restart(&mut self) {
         self.stop();
-        self.process = start(&self.folder, &["--appendonly", "yes"]);
+        self.process = start(&self.folder, &self.arguments);
     }
 
     /// Kills the server.
@@ -62,7 +65,7 @@ impl Drop for RedisServer {
     }
 }
 
-fn start(folder: &TempDir, arguments: &[&str]) -> Child {
+fn start(folder: &TempDir, arguments: &[String]) -> Child {
     let mut process = Command::new("redis-server")
         .args(["--port", "0", "--unixsocket", "redis.sock", "--save", "", "--dir"])
         .arg(folder.path())

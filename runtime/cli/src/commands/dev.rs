@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::{print, signals, usage};
 
 pub async fn run(common: &Common, flags: &Dev) -> Result<()> {
-    let stop = signals::stop()?;
+    let stop = signals::stop(flags.worker.exit_after)?;
     let config = Config::load(common)?;
     let settings = config.settings(&flags.worker)?;
     let redis = PrivateRedis::start(&flags.data)?;

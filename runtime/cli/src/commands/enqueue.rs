@@ -19,6 +19,8 @@ use crate::{print, usage, values};
 
 /// How long the record of a task's end is kept for one who waits.
 const RESULT_TTL: Duration = Duration::from_secs(3600);
+/// More tasks than this are cheaper to follow on one pattern, other producers' tasks included.
+const MOST_CHANNELS: usize = 100;
 
 pub async fn run(common: &Common, flags: Enqueue) -> Result<ExitCode> {
     let lines = match &flags.bulk {
@@ -34,7 +36,7 @@ pub async fn run(common: &Common, flags: Enqueue) -> Result<ExitCode> {
         tasks.push(new_task(line, &flags, &catalog).with_context(place)?);
     }
     let ids: Vec<String> = tasks.iter().map(|new| new.task.id.clone()).collect();
-    let listening = if flags.wait { Some(client.listen_to_ends().await?) } else { None };
+    let listening = if flags.wait { Some(listen(&client, &ids).await?) } else { None };
     client.enqueue(tasks, queue::now()).await?;
     match listening {
         Some(activity) => wait(common, &client, &ids, activity).await,
@@ -203,6 +205,14 @@ fn known_queue(func: &FunctionName, catalog: &Catalog) -> Result<Option<String>>
             )
         }
     }
+}
+
+/// Listens to the ends of these tasks, before they can end.
+async fn listen(client: &Client, ids: &[String]) -> Result<Activity> {
+    if ids.len() > MOST_CHANNELS {
+        return Ok(client.listen_to_ends().await?);
+    }
+    Ok(client.listen(ids.iter().map(|id| client.keys().ended(id)).collect()).await?)
 }
 
 /// Waits for all, then prints how each ended, in order.

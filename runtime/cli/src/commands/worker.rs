@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::signals;
 
 pub async fn run(common: &Common, flags: &args::Worker) -> Result<()> {
-    let stop = signals::stop()?;
+    let stop = signals::stop(flags.exit_after)?;
     let config = Config::load(common)?;
     let settings = config.settings(flags)?;
     let client = Client::connect(&config.address(common)).await?;

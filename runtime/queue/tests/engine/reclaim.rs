@@ -47,13 +47,29 @@ async fn what_a_vanished_worker_held_can_be_taken_back_once() {
 }
 
 #[tokio::test]
+async fn a_worker_that_leaves_with_nothing_is_forgotten() {
+    let bench = Bench::new().await;
+    bench.heartbeat(&[]).await;
+    bench.client.leave(&bench.worker).await.expect("left");
+    assert_eq!(workers(&bench).await, redis::Value::Int(0));
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn a_vanished_worker_that_held_nothing_is_forgotten() {
     let bench = Bench::new().await;
     bench.heartbeat(&[]).await;
-    vanish(&bench).await;
+    let mut vanish = redis::cmd("DEL");
+    vanish.arg(bench.client.keys().worker(bench.worker.as_str()));
+    bench.client.command("let the worker vanish", &vanish).await.expect("deleted");
+    assert_eq!(workers(&bench).await, redis::Value::Int(1));
     assert!(bench.client.orphans().await.expect("looked").is_empty());
+    assert_eq!(workers(&bench).await, redis::Value::Int(0));
+    bench.finish().await;
+}
+
+async fn workers(bench: &Bench) -> redis::Value {
     let mut count = redis::cmd("SCARD");
     count.arg(bench.client.keys().workers());
-    assert_eq!(bench.client.command("count workers", &count).await.expect("counted"), redis::Value::Int(0));
-    bench.finish().await;
+    bench.client.command("count workers", &count).await.expect("counted")
 }

@@ -82,11 +82,14 @@ impl Librarian {
             if self.library.borrow().shelf.contains_key(name) {
                 return;
             }
-        } else {
+        }
+        let loaded = Arc::new(loaded);
+        self.library.send_modify(|library| {
+            Arc::make_mut(library).shelf.insert(name.to_owned(), Arc::clone(&loaded));
+        });
+        // Not before: whoever reads this may count on the next task using it.
+        if let Code::Ready(_) = &loaded.code {
             info!(module = name, version, digest = &loaded.version.digest[..12], "module ready");
         }
-        self.library.send_modify(|library| {
-            Arc::make_mut(library).shelf.insert(name.to_owned(), Arc::new(loaded));
-        });
     }
 }

@@ -1,13 +1,12 @@
 //! The reclaimer: takes back what vanished workers held. Any worker may; the lease decides who does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use queue::{Client, Error, Orphans, Settled, Settlement};
-use task::{Execution, Facts, Interruption, Outcome, Policy, Verdict, decide};
+use task::{Facts, Interruption, Outcome, Policy, decide, refuse};
 use tokio::sync::watch;
 use tracing::warn;
-
-use std::sync::Arc;
 
 use crate::library::Library;
 
@@ -44,24 +43,19 @@ impl Reclaimer {
     }
 
     fn judge(&self, claim: &queue::Claim) -> Settlement {
-        let now = queue::now();
-        let task = match &claim.task {
-            Ok(task) => task,
-            Err(bad) => {
-                let outcome = Outcome::Refused { kind: "margay:BadPayload", message: bad.to_string() };
-                let execution = Execution::of(&outcome, now, now, &self.host, true);
-                return Settlement::new(claim.lease.clone(), None, Verdict::Error { execution });
-            }
-        };
         let library = Arc::clone(&self.library.borrow());
-        let options = library.resolve(&task.func).ok().map(|(_, function)| &function.options);
-        let facts = Facts {
+        let mut facts = Facts {
             executions: claim.executions,
             started: claim.lease.score,
-            now,
+            now: queue::now(),
             host: &self.host,
-            options,
+            options: None,
         };
+        let task = match &claim.task {
+            Ok(task) => task,
+            Err(bad) => return Settlement::new(claim.lease.clone(), None, refuse(bad, facts, &self.policy)),
+        };
+        facts.options = library.resolve(&task.func).ok().map(|(_, function)| &function.options);
         let verdict = decide(task, &Outcome::Interrupted(Interruption::WorkerVanished), facts, &self.policy);
         Settlement::new(claim.lease.clone(), Some(task), verdict)
     }

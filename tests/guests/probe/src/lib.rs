@@ -21,8 +21,9 @@ struct Probe;
 export!(Probe);
 
 /// All functions, and whether they take batches.
-const FUNCTIONS: [(&str, bool); 32] = [
+const FUNCTIONS: [(&str, bool); 34] = [
     ("noop", false),
+    ("version", false),
     ("echo", false),
     ("kwargs", false),
     ("fail", false),
@@ -32,6 +33,7 @@ const FUNCTIONS: [(&str, bool); 32] = [
     ("spin", false),
     ("spin_for", false),
     ("sleep", false),
+    ("hold", false),
     ("grow", false),
     ("try_grow", false),
     ("recurse", false),
@@ -56,6 +58,9 @@ const FUNCTIONS: [(&str, bool); 32] = [
     ("batch", true),
 ];
 
+/// What `version` answers. Tests make a second version by changing the number in the component's bytes.
+static VERSION: &str = "the probe in version 1";
+
 impl Guest for Probe {
     fn describe() -> Vec<FunctionSpec> {
         FUNCTIONS.iter().map(|(name, batch)| spec(name, *batch)).collect()
@@ -66,6 +71,7 @@ impl Guest for Probe {
         let first = &args[0];
         match function.as_str() {
             "noop" => Ok("null".to_owned()),
+            "version" => Ok(version()),
             "echo" => Ok(first.to_string()),
             "kwargs" => Ok(call.kwargs),
             "fail" => Err(failure(first)),
@@ -79,6 +85,10 @@ impl Guest for Probe {
             "sleep" => {
                 thread::sleep(Duration::from_millis(number(first)));
                 Ok("null".to_owned())
+            }
+            "hold" => {
+                hold(&text(first));
+                Ok(version())
             }
             "grow" => Ok(vec![1u8; number(first) as usize].len().to_string()),
             "try_grow" => Ok(Vec::<u8>::new().try_reserve(number(first) as usize).is_ok().to_string()),
@@ -113,7 +123,13 @@ impl Guest for Probe {
             "write" => file(fs::write(text(&args[0]), text(&args[1]))).map(|()| "null".to_owned()),
             "read" => file(fs::read_to_string(text(first))).map(|content| json!(content).to_string()),
             "list" => file(list(&text(first))),
-            "follow_up" => follow_up(first),
+            "follow_up" => {
+                let id = follow_up(first)?;
+                if let Some(path) = first["hold"].as_str() {
+                    hold(path);
+                }
+                Ok(id)
+            }
             "follow_up_and_fail" => {
                 follow_up(first)?;
                 context::save_result(0, "1").expect("a small result is saved");
@@ -200,6 +216,18 @@ fn failure(input: &Value) -> Failure {
 
 fn file<T>(result: std::io::Result<T>) -> Result<T, Failure> {
     result.map_err(|error| failure(&json!({ "kind": "io", "message": error.to_string() })))
+}
+
+fn version() -> String {
+    json!(hint::black_box(VERSION)).to_string()
+}
+
+/// Says that it waits, then waits until somebody makes the file.
+fn hold(path: &str) {
+    log::write(LogLevel::Info, "holding", &[]);
+    while !fs::exists(path).is_ok_and(|exists| exists) {
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn list(path: &str) -> std::io::Result<String> {

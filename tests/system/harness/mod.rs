@@ -1,0 +1,13 @@
+//! What the tests stand on: an installation of Margay for each test, and its processes.
+
+mod process;
+mod site;
+
+pub use process::{Answer, Running, command};
+pub use site::{PROBE, Site, call};
+
+use std::time::Duration;
+
+/// How long a test waits for anything before it calls that a failure. Far more than is ever needed, since
+/// the tests share a few cores with compilers.
+const PATIENCE: Duration = Duration::from_secs(60);

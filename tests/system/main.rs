@@ -1,0 +1,18 @@
+//! Whole-system tests: the `margay` command as a user starts it, on a real Redis, with real components.
+//!
+//! Nothing here looks inside a process. A test starts a [`harness::Site`], does what people do, kills what
+//! fails in real life, waits for log lines, results and exits, and leaves a keyspace that is checked.
+
+mod harness;
+
+mod deploys;
+mod grants;
+mod outcomes;
+mod work;
+
+mod recovery;
+mod shutdown;
+
+mod command_line;
+mod projects;
+mod refusals;
