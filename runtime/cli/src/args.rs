@@ -28,26 +28,28 @@ pub struct Arguments {
     pub command: Command,
 }
 
+const COMMON: &str = "Options of every command";
+
 /// What every command takes. Flags beat the environment, which beats margay.toml, which beats the defaults.
 #[derive(Args, Clone)]
 pub struct Common {
     /// Where Redis is: redis://host:port/db or redis+unix:///path [default: redis://127.0.0.1:6379]
-    #[arg(long, global = true, env = "MARGAY_REDIS", value_name = "URL")]
+    #[arg(long, global = true, help_heading = COMMON, env = "MARGAY_REDIS", value_name = "URL")]
     pub redis: Option<String>,
     /// What every key begins with [default: t, as TaskTiger's]
-    #[arg(long, global = true, env = "MARGAY_PREFIX", value_name = "PREFIX")]
+    #[arg(long, global = true, help_heading = COMMON, env = "MARGAY_PREFIX", value_name = "PREFIX")]
     pub prefix: Option<String>,
     /// Settings [default: margay.toml, where there is one]
-    #[arg(long, global = true, env = "MARGAY_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, help_heading = COMMON, env = "MARGAY_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print JSON for programs in place of text for people
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     pub json: bool,
     /// Which log messages to show: a level, or filters such as `info,margay::guest=debug` [default: info]
-    #[arg(long, global = true, env = "MARGAY_LOG", value_name = "FILTER")]
+    #[arg(long, global = true, help_heading = COMMON, env = "MARGAY_LOG", value_name = "FILTER")]
     pub log: Option<String>,
     /// How to write log messages [default: text on a terminal, json elsewhere]
-    #[arg(long, global = true, value_name = "FORMAT")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }
 

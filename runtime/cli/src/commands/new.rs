@@ -3,6 +3,7 @@
 //! The SDK comes with the command, as sources in the project's `vendor` folder: a new project builds with
 //! this version of Margay wherever it lies, and its authors can read what they link.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -15,6 +16,7 @@ use crate::{print, usage};
 static TEMPLATE: Dir = include_dir!("$CARGO_MANIFEST_DIR/template");
 static SDK: Dir = include_dir!("$CARGO_MANIFEST_DIR/../../sdk/rust");
 static WIT: Dir = include_dir!("$CARGO_MANIFEST_DIR/../../wit");
+const MEMBERS: [&str; 2] = ["sdk/rust", "sdk/rust/macros"];
 const WORKSPACE: &str = include_str!("../../../../Cargo.toml");
 
 pub fn run(common: &Common, flags: &New) -> Result<()> {
@@ -57,13 +59,37 @@ fn write_sdk(folder: &Path) -> Result<()> {
     for file in files(&WIT) {
         write(&folder.join("wit").join(file.path()), file.contents())?;
     }
+    write(&folder.join("Cargo.toml"), toml::to_string(&sdk_workspace()?)?.as_bytes())
+}
+
+/// This repository's manifest with only the SDK in it, and what the SDK depends on.
+fn sdk_workspace() -> Result<toml::Table> {
     let mut manifest: toml::Table = WORKSPACE.parse().context("the workspace's manifest")?;
     manifest.retain(|section, _| section == "workspace");
+    let needed = sdk_dependencies()?;
     if let Some(toml::Value::Table(workspace)) = manifest.get_mut("workspace") {
-        workspace.insert("members".to_owned(), vec!["sdk/rust", "sdk/rust/macros"].into());
+        workspace.insert("members".to_owned(), MEMBERS.to_vec().into());
         workspace.remove("exclude");
+        if let Some(toml::Value::Table(dependencies)) = workspace.get_mut("dependencies") {
+            dependencies.retain(|name, _| needed.contains(name));
+        }
     }
-    write(&folder.join("Cargo.toml"), toml::to_string(&manifest)?.as_bytes())
+    Ok(manifest)
+}
+
+fn sdk_dependencies() -> Result<HashSet<String>> {
+    let mut needed = HashSet::new();
+    for file in files(&SDK).filter(|file| file.path().ends_with("Cargo.toml")) {
+        let manifest: toml::Table =
+            file.contents_utf8().unwrap_or_default().parse().context("the SDK's manifest")?;
+        let sections = manifest.iter().filter(|(section, _)| section.ends_with("dependencies"));
+        needed.extend(
+            sections
+                .filter_map(|(_, section)| section.as_table())
+                .flat_map(|section| section.keys().cloned()),
+        );
+    }
+    Ok(needed)
 }
 
 fn files<'a>(folder: &'a Dir<'a>) -> Box<dyn Iterator<Item = &'a include_dir::File<'a>> + 'a> {
