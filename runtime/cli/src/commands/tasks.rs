@@ -67,14 +67,9 @@ async fn show(common: &Common, client: &Client, id: &str, executions: usize) -> 
         return print::json(&json!({ "id": id, "places": places, "ended": ended }));
     }
     for found in &places {
-        print::line(format!(
-            "{id} is {} in `{}` since or due {}",
-            found.state,
-            found.queue,
-            print::time(found.score)
-        ));
+        print::line(place(found));
         match &found.task {
-            Ok(task) => print::line(serde_json::to_string_pretty(&serde_json::to_value(task)?)?),
+            Ok(task) => print::line(serde_json::to_string_pretty(task)?),
             Err(bad) => print::line(format!("  {bad}")),
         }
         for execution in found.executions.iter().rev() {
@@ -90,6 +85,18 @@ async fn show(common: &Common, client: &Client, id: &str, executions: usize) -> 
         print::line(serde_json::to_string_pretty(&ended)?);
     }
     Ok(())
+}
+
+/// Where a task is, and what the time of that place means.
+fn place(found: &Found) -> String {
+    let Found { id, queue, score, .. } = found;
+    let time = print::time(*score);
+    match found.state {
+        State::Queued => format!("{id} is queued in `{queue}` since {time}"),
+        State::Active => format!("{id} is active in `{queue}`; its worker was last heard of at {time}"),
+        State::Scheduled => format!("{id} is scheduled in `{queue}` for {time}"),
+        State::Error => format!("{id} failed in `{queue}` at {time}"),
+    }
 }
 
 #[derive(Clone, Copy)]

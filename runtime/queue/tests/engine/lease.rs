@@ -9,7 +9,7 @@ async fn a_heartbeat_moves_the_lease_to_the_new_time() {
     bench.enqueue("mail", "a").await;
     let mut claim = bench.claim_one("mail").await;
     bench.now += 10.0;
-    assert!(bench.heartbeat(&[claim.lease.clone()]).await.is_empty());
+    assert!(bench.heartbeat(std::slice::from_ref(&claim.lease)).await.is_empty());
     assert_eq!(bench.settle(&claim, done()).await, Settled::Lost, "the old score proves nothing now");
     claim.lease.score = bench.now;
     assert_eq!(bench.settle(&claim, done()).await, Settled::Done);
@@ -22,8 +22,8 @@ async fn a_heartbeat_may_be_repeated_when_its_answer_was_lost() {
     bench.enqueue("mail", "a").await;
     let claim = bench.claim_one("mail").await;
     bench.now += 10.0;
-    assert!(bench.heartbeat(&[claim.lease.clone()]).await.is_empty());
-    assert!(bench.heartbeat(&[claim.lease.clone()]).await.is_empty());
+    assert!(bench.heartbeat(std::slice::from_ref(&claim.lease)).await.is_empty());
+    assert!(bench.heartbeat(std::slice::from_ref(&claim.lease)).await.is_empty());
     bench.finish().await;
 }
 
