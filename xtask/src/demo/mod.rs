@@ -89,7 +89,8 @@ fn prepare(out: &Path, photos: Option<&Path>) -> Result<PathBuf> {
 
 fn build_margay() -> Result<PathBuf> {
     eprintln!("building the `margay` binary");
-    call(cargo().args(["build", "--quiet", "--package", "margay-cli"]))?;
+    // The whole workspace's, so that the tests find the same build of what they depend on.
+    call(cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     Ok(root().join(target).join("debug/margay"))
 }
