@@ -44,3 +44,16 @@ async fn what_does_not_finish_within_the_grace_goes_back_as_it_was() {
     assert!(presence.is_empty(), "it has left: {presence:?}");
     site.is_consistent().await;
 }
+
+#[tokio::test]
+async fn a_worker_can_be_stopped_while_redis_is_away() {
+    let mut site = Site::start().await;
+    site.deploy(PROBE).await;
+    let mut worker = site.worker(&["--shutdown-grace", "100ms"]).await;
+    let running = site.enqueue(call("probe:hold", json!(["/signals/never"]))).await;
+    worker.says_of(&running, "holding").await;
+    site.redis.stop();
+    worker.says("could not").await;
+    worker.terminate();
+    assert_eq!(worker.exit().await, 0, "{}", worker.log());
+}

@@ -62,6 +62,8 @@ pub enum LogFormat {
 #[derive(Subcommand)]
 pub enum Command {
     /// Run a private Redis and a worker here, until Ctrl-C
+    ///
+    /// The Redis is this command's own: --redis and MARGAY_REDIS do not matter to it.
     Dev(Dev),
     /// Run a worker, until Ctrl-C or SIGTERM
     ///

@@ -41,6 +41,11 @@ pub fn ago(seconds: f64) -> String {
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
+/// The beginning of a digest: enough to tell versions apart.
+pub fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
 /// A size for people.
 pub fn bytes(size: u64) -> String {
     match size {

@@ -1,5 +1,5 @@
 -- Deploys a component under a module's name: stores it, records the next version, switches the name and
--- tells the workers. Deploying what is current already changes nothing.
+-- tells the workers. Deploying what is current already changes nothing, but brings lost bytes back.
 --
 -- KEYS  1  P:queued, which routes the call
 -- ARGV  1  prefix
@@ -11,9 +11,9 @@
 local prefix, module, digest, record = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
 local current = redis.call('HGET', prefix .. ':modules', module)
 if current then
-    local known = cjson.decode(current)
-    if known.digest == digest then
-        redis.call('SET', prefix .. ':blob:' .. digest, ARGV[4], 'NX')
+    local readable, known = pcall(cjson.decode, current)
+    if readable and known.digest == digest then
+        redis.call('SET', prefix .. ':blob:' .. digest, ARGV[4])
         return { known.version, 0 }
     end
 end

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use task::{BadName, FunctionSpec, Timestamp};
 use thiserror::Error;
+use tracing::warn;
 
 use crate::Catalog;
 
@@ -91,14 +92,21 @@ impl Store {
         self.client.keys().named("deploys")
     }
 
-    /// The current version of every module.
+    /// The current version of every module. A module whose record cannot be read is left out, with a warning.
     pub async fn catalog(&self) -> Result<Catalog, Error> {
         let mut ask = redis::cmd("HGETALL");
         ask.arg(self.client.keys().named("modules"));
         let answer = self.client.command("read the modules", &ask).await?;
         let records: BTreeMap<String, String> = from_redis(answer)?;
-        let versions = records.into_iter().map(|(name, record)| Ok((name.clone(), read(&name, &record)?)));
-        Ok(Catalog::new(versions.collect::<Result<_, Error>>()?))
+        let mut versions = BTreeMap::new();
+        for (name, record) in records {
+            match read(&name, &record) {
+                Ok(version) => drop(versions.insert(name, version)),
+                // One module's record must not take the others away.
+                Err(error) => warn!(%error, "left out a module; deploy it again"),
+            }
+        }
+        Ok(Catalog::new(versions))
     }
 
     /// Every version of a module, the oldest first; none where there is no such module.

@@ -86,6 +86,21 @@ async fn a_blob_is_checked_against_its_digest() {
     assert!(matches!(error, Error::ChangedBlob { .. }), "{error}");
     let error = bench.store.fetch("mail", &digest(b"none")).await.expect_err("refused");
     assert!(matches!(error, Error::NoBlob { .. }), "{error}");
+    bench.store.deploy("mail", b"one", &[], 2.0).await.expect("deployed again");
+    assert_eq!(bench.store.fetch("mail", &deployed.digest).await.expect("mended"), b"one");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_leaves_the_other_modules_alone() {
+    let bench = bench().await;
+    bench.store.deploy("mail", b"one", &[a_function("send")], 1.0).await.expect("deployed");
+    let mut spoil = redis::cmd("HSET");
+    spoil.arg(bench.client.keys().named("modules")).arg("broken").arg("not json");
+    bench.client.command("spoil a record", &spoil).await.expect("spoilt");
+    let catalog = bench.store.catalog().await.expect("a catalogue");
+    assert!(catalog.module("mail").is_some() && catalog.module("broken").is_none());
+    bench.store.deploy("broken", b"two", &[], 2.0).await.expect("deployed over it");
+    assert!(bench.store.catalog().await.expect("a catalogue").module("broken").is_some());
 }
 
 #[tokio::test]

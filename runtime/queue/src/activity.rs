@@ -48,7 +48,7 @@ impl Client {
     async fn listen_to(&self, channels: Vec<String>, patterns: Vec<String>) -> Result<Activity, Error> {
         let mut activity = Activity { client: self.clone(), channels, patterns, connection: None };
         let connected = activity.subscribe().await;
-        activity.connection = Some(connected.map_err(|source| Error::Call { doing: "subscribe", source })?);
+        activity.connection = Some(connected.map_err(|cause| Error::Call { doing: "subscribe", cause })?);
         Ok(activity)
     }
 }

@@ -44,6 +44,7 @@ local function take(queue, n, taken)
             if payload then
                 leases[#leases + 1] = now
                 leases[#leases + 1] = id
+                claims[#claims + 1] = now
                 claims[#claims + 1] = queue .. ':' .. id
             end
             taken[#taken + 1] = id
@@ -54,7 +55,8 @@ local function take(queue, n, taken)
     if #claims > 0 then
         redis.call('ZADD', in_state('active', queue), unpack(leases))
         redis.call('SADD', prefix .. ':active', queue)
-        redis.call('SADD', claims_of(worker), unpack(claims))
+        redis.call('ZADD', claims_of(worker), unpack(claims))
+        redis.call('SADD', prefix .. ':workers', worker)
     end
     local more = redis.call('EXISTS', in_state('queued', queue)) == 1
     if not more then

@@ -72,12 +72,12 @@ pub enum Error {
         version: String,
     },
     /// A call failed.
-    #[error("Redis could not {doing}: {source}")]
+    #[error("Redis could not {doing}: {cause}")]
     Call {
         /// What was wanted.
         doing: &'static str,
         /// What happened.
-        source: redis::RedisError,
+        cause: redis::RedisError,
     },
     /// A script answered something it never answers.
     #[error("Redis gave an unexpected answer to `{doing}`: {answer}")]
@@ -127,16 +127,11 @@ impl Client {
         &self.keys
     }
 
-    /// Where this is, without a password.
-    pub fn shown(&self) -> &str {
-        &self.shown
-    }
-
     async fn check_version(&self) -> Result<(), Error> {
         let mut ask = redis::cmd("INFO");
         ask.arg("server");
         let answer = self.command("tell its version", &ask).await.map_err(|error| match error {
-            Error::Call { source, .. } => cannot_connect(&self.shown, &source),
+            Error::Call { cause, .. } => cannot_connect(&self.shown, &cause),
             other => other,
         })?;
         let text = String::from_utf8_lossy(&text_of(&answer).unwrap_or_default()).into_owned();
@@ -161,14 +156,14 @@ impl Client {
     pub async fn command(&self, doing: &'static str, command: &Cmd) -> Result<Value, Error> {
         let answer = self.connection.clone().send_packed_command(command).await;
         let answer = answer.and_then(Value::extract_error);
-        answer.map_err(|source| Error::Call { doing, source })
+        answer.map_err(|cause| Error::Call { doing, cause })
     }
 
     /// Sends many commands at once; the answers come in order.
     pub async fn pipeline(&self, doing: &'static str, commands: &Pipeline) -> Result<Vec<Value>, Error> {
         let answer = self.connection.clone().send_packed_commands(commands, 0, commands.len()).await;
         let answer = answer.and_then(|values| values.into_iter().map(Value::extract_error).collect());
-        answer.map_err(|source| Error::Call { doing, source })
+        answer.map_err(|cause| Error::Call { doing, cause })
     }
 }
 
@@ -178,18 +173,37 @@ impl Error {
     pub fn is_connection(&self) -> bool {
         match self {
             Error::Away { .. } => true,
-            Error::Call { source, .. } => source.is_io_error() || source.is_timeout() || busy(source),
+            Error::Call { cause, .. } => lost(cause) || busy(cause),
             _ => false,
         }
     }
+
+    /// Whether an answer was lost: the call may have taken effect or not.
+    pub fn is_lost_answer(&self) -> bool {
+        matches!(self, Error::Call { cause, .. } if lost(cause))
+    }
 }
 
-/// A server that starts, fails over or is out of memory will be back.
+fn lost(error: &redis::RedisError) -> bool {
+    error.is_io_error() || error.is_timeout()
+}
+
+/// A server that starts, fails over, cannot write or is out of memory will be back. Redis 6 wraps what
+/// happens inside a script into an error of its own.
 fn busy(error: &redis::RedisError) -> bool {
-    matches!(
-        error.code(),
-        Some("LOADING" | "MASTERDOWN" | "READONLY" | "OOM" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN")
-    )
+    const SIGNS: [&str; 9] = [
+        "LOADING",
+        "MASTERDOWN",
+        "READONLY",
+        "OOM",
+        "BUSY",
+        "TRYAGAIN",
+        "CLUSTERDOWN",
+        "MISCONF",
+        "NOREPLICAS",
+    ];
+    let detail = error.detail().unwrap_or_default();
+    SIGNS.iter().any(|sign| error.code() == Some(sign) || detail.contains(&format!("-{sign} ")))
 }
 
 fn cannot_connect(address: &str, error: &redis::RedisError) -> Error {
@@ -200,7 +214,9 @@ fn cannot_connect(address: &str, error: &redis::RedisError) -> Error {
     if refused { Error::Password { address, reason } } else { Error::Away { address, reason } }
 }
 
+/// An address that can be shown: without what stands before `@` or behind `?`, where passwords are.
 fn without_password(url: &str) -> String {
+    let url = url.split_once('?').map_or(url, |(url, _)| url);
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     match rest.rsplit_once('@') {
         Some((_, host)) => format!("{scheme}://***@{host}"),

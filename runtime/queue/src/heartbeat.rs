@@ -7,7 +7,8 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 use task::Timestamp;
 
-use crate::claim::{Lease, text};
+use crate::claim::Lease;
+use crate::inspect::members;
 use crate::script::HEARTBEAT;
 use crate::{Client, Error};
 
@@ -18,7 +19,7 @@ pub struct Incarnation(String);
 
 impl Incarnation {
     /// A new one.
-    pub fn new() -> Incarnation {
+    pub fn fresh() -> Incarnation {
         Incarnation(uuid::Uuid::new_v4().to_string())
     }
 
@@ -29,12 +30,6 @@ impl Incarnation {
 
     pub(crate) fn known(text: String) -> Incarnation {
         Incarnation(text)
-    }
-}
-
-impl Default for Incarnation {
-    fn default() -> Self {
-        Incarnation::new()
     }
 }
 
@@ -62,10 +57,10 @@ pub struct Presence {
 }
 
 impl Client {
-    /// Renews a worker's presence for `present` and the leases it names; their scores become `now`. Answers
-    /// the places in `leases` of those that are lost.
+    /// Renews a worker's presence for `present` and the leases it names, each task once; their scores become
+    /// `now`. Answers the places in `leases` of those that are lost.
     ///
-    /// Where the answer is lost, the same call may be repeated with the same `now`.
+    /// Where the answer is lost, the call is repeated with the same `now`, and says so.
     pub async fn heartbeat(
         &self,
         worker: &Incarnation,
@@ -73,10 +68,11 @@ impl Client {
         present: Duration,
         leases: &[Lease],
         now: Timestamp,
+        repeated: bool,
     ) -> Result<Vec<usize>, Error> {
         let about = serde_json::to_string(presence).expect("a presence has only plain fields");
         let mut call = HEARTBEAT.call(self);
-        call.arg(worker.as_str()).arg(about).arg(present.as_millis() as u64).arg(now);
+        call.arg(worker.as_str()).arg(about).arg(present.as_millis() as u64).arg(now).arg(u8::from(repeated));
         for lease in leases {
             call.arg(&lease.queue).arg(&lease.id).arg(lease.score);
         }
@@ -90,18 +86,16 @@ impl Client {
             .collect()
     }
 
-    /// Everything a worker holds, according to Redis, as pairs of queue and id.
-    pub async fn claims(&self, worker: &Incarnation) -> Result<Vec<(String, String)>, Error> {
-        let mut ask = redis::cmd("SMEMBERS");
-        ask.arg(self.keys().claims(worker.as_str()));
+    /// Everything a worker holds, according to Redis.
+    pub async fn claims(&self, worker: &Incarnation) -> Result<Vec<Lease>, Error> {
+        let mut ask = redis::cmd("ZRANGE");
+        ask.arg(self.keys().claims(worker.as_str())).arg(0).arg(-1).arg("WITHSCORES");
         let answer = self.command("read a worker's claims", &ask).await?;
-        let members = match answer {
-            Value::Array(members) | Value::Set(members) => members,
-            other => return Err(HEARTBEAT.unexpected(&other)),
+        let lease = |(claim, score): (String, Timestamp)| {
+            let (queue, id) = claim.rsplit_once(':')?;
+            Some(Lease { queue: queue.to_owned(), id: id.to_owned(), score })
         };
-        let pair =
-            |claim: String| claim.rsplit_once(':').map(|(queue, id)| (queue.to_owned(), id.to_owned()));
-        Ok(members.into_iter().filter_map(text).filter_map(pair).collect())
+        Ok(members(&answer).into_iter().filter_map(lease).collect())
     }
 
     /// Ends a worker's presence. What it still holds is found by others; a worker that holds nothing is forgotten.

@@ -88,17 +88,23 @@ impl Client {
             let mut ask = redis::pipe();
             for (state, queue) in chunk {
                 ask.cmd("ZCARD").arg(self.keys().queue(*state, queue));
+            }
+            for (state, queue) in chunk.iter().filter(|(state, _)| *state == State::Queued) {
                 ask.cmd("ZRANGE").arg(self.keys().queue(*state, queue)).arg(0).arg(0).arg("WITHSCORES");
             }
             let answers = self.pipeline("count tasks", &ask).await?;
-            for ((state, queue), answer) in chunk.iter().zip(answers.chunks_exact(2)) {
-                let Value::Int(n @ 1..) = answer[0] else { continue };
+            let (sizes, heads) = answers.split_at(chunk.len().min(answers.len()));
+            let mut heads = heads.iter();
+            for ((state, queue), size) in chunk.iter().zip(sizes) {
+                let head = if *state == State::Queued { heads.next() } else { None };
+                let Value::Int(n @ 1..) = *size else { continue };
                 let counts = queues.entry(queue.clone()).or_default();
                 let n = n.unsigned_abs();
                 match state {
                     State::Queued => {
                         counts.queued = n;
-                        counts.oldest_queued = members(&answer[1]).first().map(|(_, score)| *score);
+                        counts.oldest_queued =
+                            head.and_then(|head| members(head).first().map(|(_, score)| *score));
                     }
                     State::Active => counts.active = n,
                     State::Scheduled => counts.scheduled = n,
@@ -144,10 +150,13 @@ impl Client {
         let key = self.keys().queue(state, queue);
         let mut ask = redis::pipe();
         ask.cmd("ZCARD").arg(&key);
-        let (command, last) =
-            if page.newest_first { ("ZREVRANGE", page.limit) } else { ("ZRANGE", page.limit) };
+        let command = if page.newest_first { "ZREVRANGE" } else { "ZRANGE" };
         if page.limit > 0 {
-            ask.cmd(command).arg(&key).arg(page.skip).arg(page.skip + last - 1).arg("WITHSCORES");
+            ask.cmd(command)
+                .arg(&key)
+                .arg(page.skip)
+                .arg(page.skip.saturating_add(page.limit - 1))
+                .arg("WITHSCORES");
         }
         let answers = self.pipeline("list tasks", &ask).await?;
         let total = if let Some(Value::Int(n)) = answers.first() { n.unsigned_abs() } else { 0 };
@@ -206,7 +215,8 @@ impl Client {
     }
 }
 
-fn members(answer: &Value) -> Vec<(String, Timestamp)> {
+/// Members with their scores.
+pub(crate) fn members(answer: &Value) -> Vec<(String, Timestamp)> {
     let Value::Array(parts) = answer else { return Vec::new() };
     let pair = |pair: &[Value]| Some((text(pair[0].clone())?, text(pair[1].clone())?.parse().ok()?));
     parts.chunks_exact(2).filter_map(pair).collect()

@@ -1,32 +1,48 @@
--- Finds what workers left behind that are no longer present. Nothing is moved here: settling decides, and
--- holds each lease against the score, so that two finders cannot both take a task back.
+-- Finds what workers left behind that are no longer present. What can be run is not moved here: settling
+-- decides, and holds each lease against the score, so that two finders cannot both take a task back.
+--
+-- A claim whose task is somebody else's by now is forgotten; an active task without a payload is dropped.
 --
 -- KEYS  1  P:queued, which routes the call
 -- ARGV  1  prefix
 --       2  how many tasks at most
--- Answers, for each vanished worker: its incarnation and a list of queue, id, lease, payload (nil where it
--- is gone), count of executions (nil for 0). A vanished worker that left nothing is forgotten.
+--       3  incarnation of the worker that asks, which is present
+-- Answers, for each vanished worker: its incarnation and a list of queue, id, lease, payload, count of
+-- executions (nil for 0). A vanished worker that left nothing is forgotten.
 local left = tonumber(ARGV[2])
+
+local function look_at(worker, claim, lease, found)
+    local queue, id = string.match(claim, '^(.*):([^:]*)$')
+    local score = redis.call('ZSCORE', in_state('active', queue), id)
+    if not score or tonumber(score) ~= tonumber(lease) then
+        redis.call('ZREM', claims_of(worker), claim)
+        return
+    end
+    local payload = redis.call('GET', payload_of(id))
+    if not payload then
+        redis.call('ZREM', claims_of(worker), claim)
+        redis.call('ZREM', in_state('active', queue), id)
+        forget_if_empty('active', queue)
+        return
+    end
+    found[#found + 1] = queue
+    found[#found + 1] = id
+    found[#found + 1] = lease
+    found[#found + 1] = payload
+    found[#found + 1] = redis.call('GET', executions_count_of(id))
+    left = left - 1
+end
+
 local answer = {}
 for _, worker in ipairs(redis.call('SMEMBERS', prefix .. ':workers')) do
     if left <= 0 then
         break
     end
-    if redis.call('EXISTS', prefix .. ':worker:' .. worker) == 0 then
+    if worker ~= ARGV[3] and redis.call('EXISTS', prefix .. ':worker:' .. worker) == 0 then
         local found = {}
-        for _, claim in ipairs(redis.call('SRANDMEMBER', claims_of(worker), left)) do
-            local queue, id = string.match(claim, '^(.*):([^:]*)$')
-            local lease = redis.call('ZSCORE', in_state('active', queue), id)
-            if lease then
-                found[#found + 1] = queue
-                found[#found + 1] = id
-                found[#found + 1] = lease
-                found[#found + 1] = redis.call('GET', payload_of(id))
-                found[#found + 1] = redis.call('GET', executions_count_of(id))
-                left = left - 1
-            else
-                redis.call('SREM', claims_of(worker), claim)
-            end
+        local claims = redis.call('ZRANGE', claims_of(worker), 0, left - 1, 'WITHSCORES')
+        for at = 1, #claims, 2 do
+            look_at(worker, claims[at], claims[at + 1], found)
         end
         if redis.call('EXISTS', claims_of(worker)) == 0 then
             redis.call('SREM', prefix .. ':workers', worker)

@@ -11,16 +11,16 @@ use crate::{Client, Error, Incarnation, MAX_BATCH};
 pub struct Orphans {
     /// The worker. Its orphans are settled in its name.
     pub worker: Incarnation,
-    /// Its claims. A payload that is gone reads as an unreadable one.
+    /// Its claims.
     pub claims: Vec<Claim>,
 }
 
 impl Client {
     /// Finds the claims of workers that are no longer present, a few hundred at most. They stay where they
     /// are; settling them is what takes them back, and only one finder's settlement holds.
-    pub async fn orphans(&self) -> Result<Vec<Orphans>, Error> {
+    pub async fn orphans(&self, finder: &Incarnation) -> Result<Vec<Orphans>, Error> {
         let mut call = RECLAIM.call(self);
-        call.arg(MAX_BATCH);
+        call.arg(MAX_BATCH).arg(finder.as_str());
         let answer = RECLAIM.run(self, &call).await?;
         let Value::Array(workers) = answer else { return Err(RECLAIM.unexpected(&answer)) };
         workers.into_iter().map(orphans).collect()

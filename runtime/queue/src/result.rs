@@ -79,7 +79,8 @@ impl Client {
             .collect())
     }
 
-    /// Waits until a task has ended. The task must have been enqueued with a `result_ttl`.
+    /// Waits until a task has ended. The task must have been enqueued with a `result_ttl`; one that ends
+    /// without a record, since it was deleted, is waited for in vain.
     pub async fn wait(&self, id: &str) -> Result<Ended, Error> {
         let mut activity = self.listen(vec![self.keys().ended(id)]).await?;
         loop {

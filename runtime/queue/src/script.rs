@@ -53,8 +53,8 @@ impl Script {
     /// Sends a call.
     pub async fn run(&self, client: &Client, call: &Cmd) -> Result<Value, Error> {
         match client.command(self.name, call).await {
-            Err(Error::Call { source, .. })
-                if source.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
+            Err(Error::Call { cause, .. })
+                if cause.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
             {
                 let mut load = redis::cmd("SCRIPT");
                 load.arg("LOAD").arg(self.text);

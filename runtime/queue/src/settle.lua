@@ -29,14 +29,15 @@ local function settle_done(at)
             gone[#gone + 1] = payload_of(id)
             gone[#gone + 1] = executions_of(id)
             gone[#gone + 1] = executions_count_of(id)
+            claims[#claims + 1] = queue .. ':' .. id
             answer[#answer + 1] = 1
         else
+            drop_claim(worker, queue .. ':' .. id, ARGV[at + 2 + 2 * i])
             answer[#answer + 1] = 0
         end
-        claims[i] = queue .. ':' .. id
     end
-    redis.call('SREM', claims_of(worker), unpack(claims))
     if #held > 0 then
+        redis.call('ZREM', claims_of(worker), unpack(claims))
         redis.call('ZREM', in_state('active', queue), unpack(held))
         redis.call('DEL', unpack(gone))
         forget_if_empty('active', queue)
@@ -66,13 +67,18 @@ local function is_waiting(queue, id)
         or redis.call('ZSCORE', in_state('scheduled', queue), id)
 end
 
-local function requeue(queue, id, payload)
+local function requeue(queue, id, payload, due)
     -- A unique task that waits again has its producer's newest payload: leave that.
     if payload ~= '' and not is_waiting(queue, id) then
         redis.call('SET', payload_of(id), payload)
     end
-    place(queue, id, 'queued', now, 'NX')
-    announce(queue)
+    if due ~= '' then
+        place(queue, id, 'scheduled', due, 'LT')
+        announce_due(queue, due)
+    else
+        place(queue, id, 'queued', now, 'NX')
+        announce(queue)
+    end
 end
 
 local function settle_task(at)
@@ -82,14 +88,16 @@ local function settle_task(at)
     local result, result_ms, follow_ups = ARGV[at + 10], ARGV[at + 11], tonumber(ARGV[at + 12])
     local next_section = at + 13 + 5 * follow_ups
 
-    redis.call('SREM', claims_of(worker), queue .. ':' .. id)
+    local claim = queue .. ':' .. id
     local score = redis.call('ZSCORE', in_state('active', queue), id)
     if not score or tonumber(score) ~= tonumber(lease) then
+        drop_claim(worker, claim, lease)
         answer[#answer + 1] = 0
         return next_section
     end
     answer[#answer + 1] = 1
     redis.call('ZREM', in_state('active', queue), id)
+    redis.call('ZREM', claims_of(worker), claim)
     forget_if_empty('active', queue)
 
     if execution ~= '' then
@@ -102,7 +110,7 @@ local function settle_task(at)
         place(queue, id, 'scheduled', due, 'LT')
         announce_due(queue, due)
     elseif verb == 'requeue' then
-        requeue(queue, id, payload)
+        requeue(queue, id, payload, due)
     elseif verb == 'error' then
         place(queue, id, 'error', now)
     else

@@ -1,5 +1,7 @@
 //! Settle: verdicts are applied, with the effects of the runs, to the tasks whose lease still holds.
 
+use std::time::Duration;
+
 use redis::{Cmd, Value};
 use task::{Execution, Task, Timestamp, Verdict};
 
@@ -34,11 +36,16 @@ pub enum Settled {
     Lost,
 }
 
+/// Redis takes no expiry that its clock cannot hold, and would stop the script in the middle.
+const LONGEST_TTL: Duration = Duration::from_secs(366 * 86_400);
+
 impl Settlement {
     /// Settles a task by a verdict. The task is `None` where its payload could not be read.
     pub fn new(lease: Lease, task: Option<&Task>, verdict: Verdict) -> Settlement {
         let payload = match (&verdict, task) {
-            (Verdict::Requeue { redeliveries }, Some(task)) if *redeliveries != task.margay.redeliveries => {
+            (Verdict::Requeue { redeliveries, .. }, Some(task))
+                if *redeliveries != task.margay.redeliveries =>
+            {
                 let mut task = task.clone();
                 task.margay.redeliveries = *redeliveries;
                 Some(task.to_json())
@@ -54,6 +61,14 @@ impl Settlement {
             record: None,
             follow_ups: Vec::new(),
         }
+    }
+
+    /// What it asks of one call, in plain tasks: every follow-up, and every 4 KiB, counts as one more.
+    fn weight(&self) -> usize {
+        let result = self.record.as_ref().and_then(|kept| kept.record.result.as_ref());
+        let arguments = |new: &NewTask| new.task.args_json().len() + new.task.kwargs_json().len();
+        let bytes: usize = self.follow_ups.iter().map(arguments).sum();
+        1 + self.follow_ups.len() + (bytes + result.map_or(0, |result| result.get().len())) / 4096
     }
 
     /// A success that leaves nothing behind: it takes the short path.
@@ -75,8 +90,11 @@ impl Client {
         now: Timestamp,
     ) -> Result<Vec<Settled>, Error> {
         let mut answers = Vec::with_capacity(settlements.len());
-        for chunk in settlements.chunks_mut(MAX_BATCH) {
+        let mut rest = settlements;
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at_mut(one_call(rest));
             self.settle_chunk(worker, chunk, now, &mut answers).await?;
+            rest = after;
         }
         Ok(answers)
     }
@@ -117,20 +135,34 @@ impl Client {
     }
 }
 
+/// How many of the settlements, from the first on, make up one call: at least one, and so many that neither
+/// their number nor what their runs leave behind is too much for one script.
+fn one_call(settlements: &[Settlement]) -> usize {
+    let mut weight = 0;
+    let fits = |settlement: &&Settlement| {
+        weight += settlement.weight();
+        weight <= MAX_BATCH
+    };
+    settlements.iter().take_while(fits).count().max(1)
+}
+
 fn add_task(call: &mut Cmd, settlement: &mut Settlement, now: Timestamp) {
     let Settlement { lease, verdict, unique, kept_executions, payload, record, follow_ups } = settlement;
     let (due, execution) = match &*verdict {
         Verdict::Retry { at, execution } => (Some(*at), Some(execution)),
         Verdict::Defer { at } => (Some(*at), None),
         Verdict::Error { execution } => (None, Some(execution)),
-        Verdict::Done { .. } | Verdict::Forget { .. } | Verdict::Requeue { .. } => (None, None),
+        Verdict::Requeue { at, .. } => (*at, None),
+        Verdict::Done { .. } | Verdict::Forget { .. } => (None, None),
     };
     call.arg("task").arg(&lease.queue).arg(&lease.id).arg(lease.score).arg(u8::from(*unique));
     call.arg(verdict.word()).arg(due.map_or_else(String::new, |due| due.to_string()));
     call.arg(payload.as_deref().unwrap_or_default());
     call.arg(execution.map_or_else(String::new, written)).arg(*kept_executions);
     match record {
-        Some(kept) => call.arg(kept.record.to_json()).arg(kept.ttl.as_millis().max(1) as u64),
+        Some(kept) => {
+            call.arg(kept.record.to_json()).arg(kept.ttl.min(LONGEST_TTL).as_millis().max(1) as u64)
+        }
         None => call.arg("").arg(""),
     };
     call.arg(follow_ups.len());

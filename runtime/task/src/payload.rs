@@ -4,6 +4,7 @@
 //! come in any order, `{}` may stand for an empty list, the last of two equal keys wins. Whatever this crate
 //! does not know is kept as it came, digit by digit.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -56,14 +57,41 @@ pub struct Task {
 }
 
 /// What Margay adds to TaskTiger's payload, under the key `margay`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "BTreeMap<String, Box<RawValue>>")]
 pub struct Extension {
     /// How often the task came back because its worker vanished or failed.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub redeliveries: u32,
     /// Keep a record of how the task ended for so many seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_ttl: Option<f64>,
+    /// Fields of other versions of Margay.
+    pub other: BTreeMap<String, Box<RawValue>>,
+}
+
+impl From<BTreeMap<String, Box<RawValue>>> for Extension {
+    fn from(mut fields: BTreeMap<String, Box<RawValue>>) -> Self {
+        let redeliveries = fields.remove("redeliveries").as_deref().and_then(count).unwrap_or(0);
+        let result_ttl = fields.remove("result_ttl").and_then(|raw| serde_json::from_str(raw.get()).ok());
+        Extension { redeliveries, result_ttl, other: fields }
+    }
+}
+
+impl Serialize for Extension {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        entry(&mut map, "redeliveries", &(self.redeliveries > 0).then_some(self.redeliveries))?;
+        entry(&mut map, "result_ttl", &self.result_ttl)?;
+        for (key, value) in &self.other {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+impl Extension {
+    fn is_empty(&self) -> bool {
+        self.redeliveries == 0 && self.result_ttl.is_none() && self.other.is_empty()
+    }
 }
 
 /// A payload that cannot be run, and why.
@@ -155,7 +183,7 @@ impl Serialize for Task {
         for (key, value) in &self.other {
             map.serialize_entry(key, value)?;
         }
-        if self.margay != Extension::default() {
+        if !self.margay.is_empty() {
             map.serialize_entry("margay", &self.margay)?;
         }
         map.end()
@@ -171,10 +199,6 @@ fn entry<M: SerializeMap, T: Serialize>(map: &mut M, key: &str, value: &Option<T
 
 fn list<M: SerializeMap>(map: &mut M, key: &str, names: &[String]) -> Result<(), M::Error> {
     if names.is_empty() { Ok(()) } else { map.serialize_entry(key, names) }
-}
-
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 impl<'de> Deserialize<'de> for Task {
@@ -209,7 +233,10 @@ impl<'de> Visitor<'de> for TaskVisitor {
                 "unique_key" => task.unique_key = names(&map.next_value::<Box<RawValue>>()?),
                 "lock" => task.lock = truthy(&map.next_value::<Box<RawValue>>()?),
                 "lock_key" => task.lock_key = names(&map.next_value::<Box<RawValue>>()?),
-                "hard_timeout" => task.hard_timeout = map.next_value()?,
+                // As in Python, 0 means that there is none.
+                "hard_timeout" => {
+                    task.hard_timeout = map.next_value::<Option<f64>>()?.filter(|timeout| *timeout > 0.0);
+                }
                 "retry_method" => {
                     task.retry_method =
                         retry_method(&map.next_value::<Box<RawValue>>()?).map_err(M::Error::custom)?
@@ -330,5 +357,17 @@ mod tests {
         let mut task = Task::parse("a", r#"{"id":"a","func":"m:f"}"#).expect("a task");
         task.margay.redeliveries = 2;
         assert_eq!(task.to_json(), r#"{"id":"a","func":"m:f","margay":{"redeliveries":2}}"#);
+    }
+
+    #[test]
+    fn fields_of_other_versions_survive() {
+        let text = r#"{"id":"a","func":"m:f","margay":{"redeliveries":2,"pin":"abc","x":[1.10]}}"#;
+        assert_eq!(Task::parse("a", text).expect("a task").to_json(), text);
+    }
+
+    #[test]
+    fn a_hard_timeout_of_zero_is_none() {
+        let task = Task::parse("a", r#"{"id":"a","func":"m:f","hard_timeout":0}"#).expect("a task");
+        assert_eq!(task.hard_timeout, None);
     }
 }

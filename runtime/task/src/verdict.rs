@@ -32,6 +32,8 @@ pub enum Verdict {
     },
     /// It goes back into its queue as it was; the count of its redeliveries may have grown.
     Requeue {
+        /// When it is due again; at once where `None`.
+        at: Option<Timestamp>,
         /// How often it has come back because of its worker.
         redeliveries: u32,
     },
@@ -111,13 +113,17 @@ pub fn refuse(bad: &BadPayload, facts: Facts<'_>, policy: &Policy) -> Verdict {
 fn redeliver(task: &Task, why: &Interruption, facts: Facts<'_>, policy: &Policy) -> Option<Verdict> {
     let so_far = task.margay.redeliveries;
     if *why == Interruption::Shutdown {
-        return Some(Verdict::Requeue { redeliveries: so_far });
+        return Some(Verdict::Requeue { at: None, redeliveries: so_far });
     }
     let wish = facts.options.and_then(|options| options.on_worker_lost);
     if wish == Some(WorkerLost::Fail) || so_far >= policy.max_redeliveries {
         return None;
     }
-    Some(Verdict::Requeue { redeliveries: so_far + 1 })
+    // A worker that is in trouble would claim the task again at once, and again until it is poison. Others are
+    // given the time to be first, and the trouble the time to pass.
+    let pause =
+        matches!(why, Interruption::HostError(_)).then(|| f64::from(2_u32.saturating_pow(so_far.min(6))));
+    Some(Verdict::Requeue { at: pause.map(|pause| facts.now + pause), redeliveries: so_far + 1 })
 }
 
 fn poison(task: &Task, why: &Interruption) -> Outcome {
@@ -327,13 +333,24 @@ mod tests {
     #[test]
     fn a_vanished_worker_is_not_the_tasks_failure() {
         let outcome = Outcome::Interrupted(Interruption::WorkerVanished);
-        assert!(matches!(judge(&task(), &outcome, 0), Verdict::Requeue { redeliveries: 1 }));
+        assert!(matches!(judge(&task(), &outcome, 0), Verdict::Requeue { at: None, redeliveries: 1 }));
+    }
+
+    #[test]
+    fn a_task_waits_longer_each_time_its_worker_fails() {
+        let outcome = Outcome::Interrupted(Interruption::HostError("no memory".to_owned()));
+        let mut task = task();
+        for (redeliveries, pause) in [(0, 1.0), (1, 2.0), (4, 16.0)] {
+            task.margay.redeliveries = redeliveries;
+            let Verdict::Requeue { at, .. } = judge(&task, &outcome, 0) else { panic!("not requeued") };
+            assert_eq!(at, Some(NOW + pause));
+        }
     }
 
     #[test]
     fn a_shutdown_is_not_even_counted() {
         let outcome = Outcome::Interrupted(Interruption::Shutdown);
-        assert!(matches!(judge(&task(), &outcome, 0), Verdict::Requeue { redeliveries: 0 }));
+        assert!(matches!(judge(&task(), &outcome, 0), Verdict::Requeue { at: None, redeliveries: 0 }));
     }
 
     #[test]

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use futures_util::future::select_all;
 use modules::Unknown;
-use queue::{Claim, Kept, Lease, NewTask, Settlement};
+use queue::{Claim, Lease, NewTask, Settlement};
 use sandbox::{Call, Effects, Limits, Report, Run, Sandbox, TaskInfo};
 use task::{Facts, FunctionSpec, Interruption, Outcome, Task, Timestamp, Verdict, decide, refuse};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::Settings;
+use crate::absent::Absent;
 use crate::fetch::Job;
 use crate::keeper::{Ended, Keeper};
 use crate::leash::{Leash, Pull};
 use crate::library::{Code, Library};
 use crate::output::TaskOutput;
+use crate::record::record;
 
 /// What every run of this worker shares.
 pub(crate) struct Executor {
@@ -25,6 +27,7 @@ pub(crate) struct Executor {
     pub(crate) library: watch::Receiver<Arc<Library>>,
     pub(crate) keeper: Keeper,
     pub(crate) host: String,
+    pub(crate) absent: Absent,
 }
 
 /// A job whose task can be read.
@@ -95,7 +98,7 @@ impl Executor {
         let task = &run[0].task;
         let (loaded, function) = match library.resolve(&task.func) {
             Ok(found) => found,
-            Err(unknown) => return self.wait_or_fail(run, unknown, started),
+            Err(unknown) => return self.wait_or_fail(run, unknown, &library, started),
         };
         let module = match &loaded.code {
             Code::Ready(module) => module,
@@ -113,7 +116,8 @@ impl Executor {
             limits: &limits,
             grants: &loaded.grants,
             output: Arc::new(TaskOutput { task_id: task.id.clone(), func: task.func.to_string() }),
-            cancelled: Arc::clone(&run[0].leash.cancelled),
+            // A batch goes on for those of its tasks that are still held.
+            cancelled: if run.len() == 1 { Arc::clone(&run[0].leash.cancelled) } else { Arc::default() },
         };
         let (outcomes, effects) = tokio::select! {
             Report { outcomes, effects, .. } = self.sandbox.run(module, what) => (outcomes, effects),
@@ -137,26 +141,27 @@ impl Executor {
         Limits { hard_timeout, ..self.settings.limits.clone() }
     }
 
-    /// A function that nobody offers may come with the next deploy: its task waits for a while.
-    fn wait_or_fail(&self, run: Vec<Ready>, unknown: Unknown, started: Timestamp) {
+    /// A function that nobody offers may come with the next deploy, and one that is deployed may still be
+    /// compiled: its tasks wait for a while.
+    fn wait_or_fail(&self, run: Vec<Ready>, unknown: Unknown, library: &Library, started: Timestamp) {
         for ready in run {
-            let task = &ready.task;
-            let waited = started - task.scheduled_at.or(task.time_last_queued).unwrap_or(started);
-            if unknown == Unknown::Module && waited < self.settings.module_grace.as_secs_f64() {
+            let func = &ready.task.func;
+            let missed = self.absent.missed(func, started);
+            let deployed = library.catalog.resolve(func).is_ok();
+            let grace = match unknown {
+                Unknown::Module => self.settings.module_grace,
+                Unknown::Function => self.settings.module_grace.min(NEWS),
+            };
+            if deployed || missed < grace.as_secs_f64() {
                 let (least, most) = MODULE_WAIT;
-                let verdict = Verdict::Defer { at: started + (waited / 2.0).clamp(least, most) };
-                let note = format!("waits for module `{}` to be deployed", task.func.module());
-                let settlement = Settlement::new(ready.lease, Some(task), verdict);
-                self.keeper.ended(Ended {
-                    ticket: ready.ticket,
-                    settlement,
-                    slot: ready.slot,
-                    note: Some(note),
-                });
+                let verdict = Verdict::Defer { at: started + (missed / 2.0).clamp(least, most) };
+                let note = Some(format!("waits until `{func}` is deployed and ready"));
+                let settlement = Settlement::new(ready.lease, Some(&ready.task), verdict);
+                self.keeper.ended(Ended { ticket: ready.ticket, settlement, slot: ready.slot, note });
                 continue;
             }
             let what = if unknown == Unknown::Module { "module" } else { "function" };
-            let message = format!("no deployed {what} offers `{}`; see `margay modules list`", task.func);
+            let message = format!("no deployed {what} offers `{func}`; see `margay modules list`");
             let outcome = Outcome::Refused { kind: "margay:UnknownFunction", message };
             self.finish(vec![ready], vec![outcome], Effects::default(), None, started);
         }
@@ -183,8 +188,10 @@ impl Executor {
             }
             let record = record(&ready.task, &outcome, &verdict, facts);
             let follow_ups = match verdict {
-                // A run's follow-ups go with the first of its tasks that is done.
-                Verdict::Done { .. } => self.new_tasks(&mut effects, &ready.lease.queue, now),
+                // A run's follow-ups go with the first of its tasks that is done and still held.
+                Verdict::Done { .. } if !ready.leash.is_pulled() => {
+                    self.new_tasks(&mut effects, &ready.lease.queue, now)
+                }
                 _ => Vec::new(),
             };
             let settlement =
@@ -211,8 +218,10 @@ impl Executor {
     }
 }
 
-/// How many seconds a task waits before its worker looks again for its module: half as long as it has waited
-/// already, between these two. A fresh deploy is ready in a moment; a module that nobody deploys costs little.
+/// How long the news of a deploy may take: a new version may have a function that this worker's does not.
+const NEWS: Duration = Duration::from_secs(2);
+/// How many seconds a task waits before its worker looks again for its function: half as long as it has been
+/// missed already, between these two. A fresh deploy is ready in a moment; a module that nobody deploys costs little.
 const MODULE_WAIT: (f64, f64) = (0.05, 5.0);
 
 fn call(ready: &Ready) -> Call {
@@ -221,7 +230,7 @@ fn call(ready: &Ready) -> Call {
         id: task.id.clone(),
         function: task.func.to_string(),
         queue: lease.queue.clone(),
-        attempt: executions + 1,
+        attempt: executions.saturating_add(1),
         enqueued_at: task.time_last_queued,
         scheduled_at: task.scheduled_at,
     };
@@ -244,32 +253,4 @@ async fn all_pulled(run: &[Ready]) -> Pull {
         }
         waiting = rest;
     }
-}
-
-/// The record of a task's end, where it has ended and its producer wants one.
-fn record(task: &Task, outcome: &Outcome, verdict: &Verdict, facts: Facts<'_>) -> Option<Kept> {
-    let asked = task.margay.result_ttl.or(facts.options.and_then(|options| options.result_ttl));
-    let ttl = Duration::try_from_secs_f64(asked?).ok()?;
-    let (result, error) = match verdict {
-        Verdict::Done { result } => (serde_json::value::RawValue::from_string(result.clone()).ok(), None),
-        Verdict::Error { execution } | Verdict::Forget { execution } => {
-            (None, Some(execution.exception_name.clone()))
-        }
-        Verdict::Retry { .. } | Verdict::Requeue { .. } | Verdict::Defer { .. } => return None,
-    };
-    let message = error.is_some().then(|| outcome.message());
-    let record = queue::Ended {
-        id: task.id.clone(),
-        func: task.func.to_string(),
-        outcome: outcome.word().to_owned(),
-        result,
-        error,
-        message,
-        enqueued: task.time_last_queued,
-        due: task.scheduled_at,
-        started: facts.started,
-        ended: facts.now,
-        attempts: facts.executions + 1,
-    };
-    Some(Kept { record, ttl })
 }

@@ -104,13 +104,18 @@ impl Fetcher {
     /// After a claim whose answer is lost, Redis may hold tasks for this worker that it does not know of.
     async fn recover(&mut self, error: queue::Error) {
         warn!(%error, "could not claim tasks");
-        loop {
-            sleep(PAUSE_AFTER_ERROR).await;
-            match self.keeper.give_back_strays().await {
-                Ok(()) => return,
-                Err(error) if *self.stop.borrow() => return warn!(%error, "could not look for strays"),
-                Err(_) => {}
+        let keeper = self.keeper.clone();
+        let strays_are_back = async {
+            loop {
+                sleep(PAUSE_AFTER_ERROR).await;
+                if keeper.give_back_strays().await.is_ok() {
+                    return;
+                }
             }
+        };
+        tokio::select! {
+            () = strays_are_back => {}
+            _ = self.stop.changed() => {}
         }
     }
 }

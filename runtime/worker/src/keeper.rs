@@ -5,12 +5,12 @@
 //! with the score that the last heartbeat wrote. Whatever ended while one call was under way goes into the
 //! next, so that batches grow with the load and nothing waits for a timer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Client, Error, Incarnation, Lease, Presence, Settled, Settlement, State};
-use task::Verdict;
+use queue::{Client, Error, Incarnation, Lease, Presence, Settled, Settlement};
+use task::{Timestamp, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use tracing::{debug, error, info, warn};
@@ -83,6 +83,8 @@ pub(crate) struct Keeping {
     pub(crate) heartbeat: Duration,
     pub(crate) stats: Arc<Stats>,
     held: HashMap<u64, Held>,
+    /// The time of a heartbeat whose answer was lost; the next one repeats it.
+    unanswered: Option<Timestamp>,
     inbox: mpsc::UnboundedReceiver<Message>,
 }
 
@@ -102,13 +104,16 @@ impl Keeping {
     ) -> (Keeper, Keeping) {
         let (sender, inbox) = mpsc::unbounded_channel();
         let held = HashMap::new();
-        let keeping = Keeping { client, worker, presence, present, heartbeat, stats, held, inbox };
+        let keeping =
+            Keeping { client, worker, presence, present, heartbeat, stats, held, unanswered: None, inbox };
         (Keeper { inbox: sender }, keeping)
     }
 
     /// Makes the worker known. It must be, before it claims anything.
     pub(crate) async fn announce(&mut self) -> Result<(), Error> {
-        self.client.heartbeat(&self.worker, &self.presence, self.present, &[], queue::now()).await.map(drop)
+        let beat =
+            self.client.heartbeat(&self.worker, &self.presence, self.present, &[], queue::now(), false);
+        beat.await.map(drop)
     }
 
     /// Keeps until every way to it is gone, then ends the worker's presence.
@@ -141,15 +146,15 @@ impl Keeping {
                 Message::Ended(one) => ended.extend(self.prove(*one)),
                 Message::PullAll => self.held.values().for_each(|held| held.leash.pull(Pull::Shutdown)),
                 Message::GiveBackStrays(answer) => {
+                    // What has ended is not held any more, but is no stray.
+                    self.settle(std::mem::take(&mut ended)).await;
                     let done = self.give_back_strays().await;
                     // The fetcher may have been stopped meanwhile.
                     let _ = answer.send(done);
                 }
             }
         }
-        if !ended.is_empty() {
-            self.settle(ended).await;
-        }
+        self.settle(ended).await;
     }
 
     /// Gives a settlement its lease as it stands now; `None` where it was lost.
@@ -167,6 +172,10 @@ impl Keeping {
     }
 
     async fn settle(&mut self, ended: Vec<Ended>) {
+        if ended.is_empty() {
+            return;
+        }
+        self.answer_first().await;
         let (mut settlements, rest): (Vec<Settlement>, Vec<_>) =
             ended.into_iter().map(|ended| (ended.settlement, (ended.slot, ended.note))).unzip();
         let settled = match self.settle_all(&mut settlements).await {
@@ -212,7 +221,7 @@ impl Keeping {
         let Lease { queue, id, .. } = &settlement.lease;
         if settled == Settled::Lost {
             self.stats.count_lost();
-            info!(target: "margay::task", task_id = id, queue, "lost: somebody else owns the task now");
+            info!(target: "margay::task", task_id = id, queue, "the lease was lost, or held already for an earlier try: nothing was changed");
             return;
         }
         self.stats.count(&settlement.verdict);
@@ -227,58 +236,81 @@ impl Keeping {
         }
     }
 
-    /// Renews the presence, and every lease where it is time for that. Tried again with the same time until
-    /// it is heard: a lost answer must not look like a lost lease.
+    /// Renews the presence, and every lease where it is time for that.
+    ///
+    /// A lost answer must not look like a lost lease: the next heartbeat repeats this one. One that Redis
+    /// refuses has changed nothing, and the next tick tries again.
     async fn beat(&mut self, leases: bool) {
-        let now = queue::now();
-        let tickets: Vec<u64> = if leases { self.held.keys().copied().collect() } else { Vec::new() };
-        let leases: Vec<Lease> = tickets
-            .iter()
-            .filter_map(|ticket| self.held.get(ticket))
-            .map(|held| held.lease.clone())
-            .collect();
-        let lost = loop {
-            match self.client.heartbeat(&self.worker, &self.presence, self.present, &leases, now).await {
-                Ok(lost) => break lost,
-                Err(error) if error.is_connection() => {
-                    warn!(%error, "could not send a heartbeat; trying again");
-                    sleep(PAUSE_AFTER_ERROR).await;
-                }
-                Err(error) => return error!(%error, "Redis refuses the heartbeat"),
+        let repeated = self.unanswered.is_some();
+        let now = self.unanswered.unwrap_or_else(queue::now);
+        let (tickets, leases) = if leases || repeated { self.leases() } else { (Vec::new(), Vec::new()) };
+        let beat = self.client.heartbeat(&self.worker, &self.presence, self.present, &leases, now, repeated);
+        let lost = match beat.await {
+            Ok(lost) => lost,
+            Err(error) => {
+                self.unanswered = (error.is_lost_answer() || repeated).then_some(now);
+                return warn!(%error, "could not send a heartbeat; trying again");
             }
         };
+        self.unanswered = None;
         for ticket in &tickets {
             if let Some(held) = self.held.get_mut(ticket) {
                 held.lease.score = now;
             }
         }
         for held in lost.into_iter().filter_map(|place| self.held.remove(tickets.get(place)?)) {
-            warn!(task_id = held.lease.id, queue = held.lease.queue, "the lease is lost; the run is stopped");
-            held.leash.pull(Pull::Lost);
+            lose(&held);
+        }
+    }
+
+    /// Every lease, each task once. A task that came back to this very worker while its old run goes on is
+    /// held twice; only the newer lease can hold.
+    fn leases(&mut self) -> (Vec<u64>, Vec<Lease>) {
+        let mut newest: HashMap<(&str, &str), u64> = HashMap::with_capacity(self.held.len());
+        for (ticket, Held { lease, .. }) in &self.held {
+            let known = newest.entry((&lease.queue, &lease.id)).or_insert(*ticket);
+            *known = (*known).max(*ticket);
+        }
+        let tickets: Vec<u64> = newest.into_values().collect();
+        let leases = tickets.iter().filter_map(|ticket| Some(self.held.get(ticket)?.lease.clone())).collect();
+        if tickets.len() < self.held.len() {
+            let kept: HashSet<u64> = tickets.iter().copied().collect();
+            let older: Vec<u64> = self.held.keys().copied().filter(|ticket| !kept.contains(ticket)).collect();
+            older.into_iter().filter_map(|ticket| self.held.remove(&ticket)).for_each(|held| lose(&held));
+        }
+        (tickets, leases)
+    }
+
+    /// Until the answer to a heartbeat is known, no lease can be proved. Redis is away meanwhile, so nothing
+    /// could be settled either.
+    async fn answer_first(&mut self) {
+        while self.unanswered.is_some() {
+            self.beat(true).await;
+            if self.unanswered.is_some() {
+                sleep(PAUSE_AFTER_ERROR).await;
+            }
         }
     }
 
     async fn give_back_strays(&mut self) -> Result<(), Error> {
-        let known = |queue: &str, id: &str| {
-            self.held.values().any(|held| held.lease.id == id && held.lease.queue == queue)
-        };
+        let known: HashSet<(&str, &str)> =
+            self.held.values().map(|held| (held.lease.queue.as_str(), held.lease.id.as_str())).collect();
         let claims = self.client.claims(&self.worker).await?;
-        let mut strays = Vec::new();
-        for (queue, id) in claims.into_iter().filter(|(queue, id)| !known(queue, id)) {
-            let places = self.client.find(&id, 0).await?;
-            let active =
-                places.into_iter().find(|found| found.state == State::Active && found.queue == queue);
-            let lease = Lease { queue, id, score: active.as_ref().map_or(0.0, |found| found.score) };
-            let task = active.and_then(|found| found.task.ok());
-            let redeliveries = task.as_ref().map_or(0, |task| task.margay.redeliveries);
-            strays.push(Settlement::new(lease, task.as_ref(), Verdict::Requeue { redeliveries }));
-        }
+        let strays =
+            claims.into_iter().filter(|claim| !known.contains(&(claim.queue.as_str(), claim.id.as_str())));
+        let requeue = Verdict::Requeue { at: None, redeliveries: 0 };
+        let mut strays: Vec<_> = strays.map(|lease| Settlement::new(lease, None, requeue.clone())).collect();
         if !strays.is_empty() {
             warn!(tasks = strays.len(), "gave back tasks whose claim was never answered");
             self.client.settle(&self.worker, &mut strays, queue::now()).await?;
         }
         Ok(())
     }
+}
+
+fn lose(held: &Held) {
+    warn!(task_id = held.lease.id, queue = held.lease.queue, "the lease is lost; the run is stopped");
+    held.leash.pull(Pull::Lost);
 }
 
 fn every(period: Duration) -> Interval {

@@ -30,9 +30,13 @@ impl Leash {
         self.pulled.notify_one();
     }
 
+    pub(crate) fn is_pulled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
     /// Waits until the leash is pulled.
     pub(crate) async fn pulled(&self) -> Pull {
-        while !self.cancelled.load(Ordering::Acquire) {
+        while !self.is_pulled() {
             self.pulled.notified().await;
         }
         if self.shutdown.load(Ordering::Acquire) { Pull::Shutdown } else { Pull::Lost }

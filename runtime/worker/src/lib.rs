@@ -9,9 +9,11 @@ mod worker;
 
 mod fetch;
 
+mod absent;
 mod execute;
 mod library;
 mod output;
+mod record;
 
 mod keeper;
 mod leash;

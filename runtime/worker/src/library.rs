@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use modules::{Unknown, Version};
+use modules::{Catalog, Unknown, Version};
 use sandbox::{Grants, Module};
 use task::{FunctionName, FunctionSpec};
 
@@ -11,6 +11,8 @@ use task::{FunctionName, FunctionSpec};
 /// what they began with.
 #[derive(Clone, Default)]
 pub(crate) struct Library {
+    /// What is deployed, compiled or not.
+    pub(crate) catalog: Arc<Catalog>,
     pub(crate) shelf: HashMap<String, Arc<Loaded>>,
 }
 

@@ -1,6 +1,7 @@
 //! A worker's life: it makes itself known, works until it is asked to stop, finishes what it can, gives back
 //! the rest, and leaves.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use sandbox::Sandbox;
 use thiserror::Error;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::Settings;
+use crate::absent::Absent;
 use crate::agenda::Agenda;
 use crate::board::Board;
 use crate::execute::Executor;
@@ -50,6 +53,14 @@ pub enum Error {
     /// The system gave no threads.
     #[error("the threads for guests could not be started: {0}")]
     Threads(#[from] std::io::Error),
+    /// A part of it panicked.
+    #[error("{part} of the worker is gone: {reason}; its tasks are taken back by others")]
+    Broken {
+        /// Which part.
+        part: &'static str,
+        /// What it said.
+        reason: String,
+    },
 }
 
 impl Worker {
@@ -60,12 +71,33 @@ impl Worker {
         let sandbox = Sandbox::new(sandbox::Settings { slots, fuel: settings.fuel, ..Default::default() })?;
         settings.concurrency = sandbox.slots() as usize;
         let host = gethostname::gethostname().to_string_lossy().into_owned();
-        Ok(Worker { client, settings, sandbox, incarnation: Incarnation::new(), host })
+        Ok(Worker { client, settings, sandbox, incarnation: Incarnation::fresh(), host })
     }
 
     /// Works until `stop` is ready, then finishes what it can within the grace and gives back the rest.
     /// `ready` is called when the first task can be claimed.
     pub async fn run(self, stop: impl Future<Output = ()>, ready: impl FnOnce()) -> Result<(), Error> {
+        let mut running = self.start().await?;
+        info!(worker = %self.incarnation, concurrency = self.settings.concurrency, "ready");
+        ready();
+        let broken = tokio::select! {
+            () = stop => None,
+            broken = running.broken() => Some(broken),
+        };
+        match broken {
+            None => {
+                info!("stopping: no more tasks are claimed");
+                running.stop(self.settings.concurrency, self.settings.shutdown_grace).await;
+                Ok(())
+            }
+            Some(broken) => {
+                running.guests.shutdown_background();
+                Err(broken)
+            }
+        }
+    }
+
+    async fn start(&self) -> Result<Running, Error> {
         let stats = Arc::new(Stats::default());
         let (keeper, mut keeping) = Keeping::new(
             self.client.clone(),
@@ -82,29 +114,11 @@ impl Worker {
 
         let slots = Arc::new(Semaphore::new(self.settings.concurrency));
         let (jobs, incoming) = mpsc::unbounded_channel();
-        let (stop_fetching, stop_signal) = watch::channel(false);
-        let mut keeping = tokio::spawn(keeping.run());
+        let (stop_fetching, stop) = watch::channel(false);
         let guests = self.start_guests(incoming, library, keeper.clone())?;
-        let fetching = tokio::spawn(self.fetcher(&slots, board, keeper.clone(), jobs, stop_signal).run());
-        info!(worker = %self.incarnation, concurrency = self.settings.concurrency, "ready");
-        ready();
-
-        stop.await;
-        info!("stopping: no more tasks are claimed");
-        stop_fetching.send_replace(true);
-        joined(fetching.await);
-        self.wait_for_runs(&slots, &keeper).await;
-        services.shutdown().await;
-        // The guests' runtime holds the last ways to the keeper.
-        guests.shutdown_background();
-        drop(keeper);
-        // Without Redis the keeper would try for ever; whoever finds its claims takes them back.
-        match tokio::time::timeout(GIVING_BACK, &mut keeping).await {
-            Ok(ended) => joined(ended),
-            Err(_) => keeping.abort(),
-        }
-        stats.log("stopped");
-        Ok(())
+        let keeping = tokio::spawn(keeping.run());
+        let fetching = tokio::spawn(self.fetcher(&slots, board, keeper.clone(), jobs, stop).run());
+        Ok(Running { slots, keeper, stop_fetching, fetching, keeping, services, guests, stats })
     }
 
     fn presence(&self) -> Presence {
@@ -130,12 +144,13 @@ impl Worker {
         let (sender, library) = watch::channel(Arc::default());
         let poll = self.settings.poll;
 
-        let librarian = Librarian {
+        let mut librarian = Librarian {
             store: store.clone(),
             sandbox: self.sandbox.clone(),
             grants: self.settings.grants.clone(),
             library: sender,
             deploys: Arc::clone(&deploys),
+            refused: HashSet::new(),
         };
         let listener = Listener {
             client: client.clone(),
@@ -148,8 +163,16 @@ impl Worker {
         librarian.refresh().await?;
 
         let policy = self.settings.policy.clone();
-        let (host, shelf) = (self.host.clone(), library.clone());
-        services.spawn(Reclaimer { client: client.clone(), policy, library: shelf, host, poll }.run());
+        let reclaimer = Reclaimer {
+            client: client.clone(),
+            incarnation: self.incarnation.clone(),
+            policy,
+            library: library.clone(),
+            host: self.host.clone(),
+            poll,
+            presence: self.settings.presence,
+        };
+        services.spawn(reclaimer.run());
         services.spawn(Promoter { client, board: Arc::clone(&board), agenda, poll }.run());
         services.spawn(listener.run(activity));
         services.spawn(librarian.run());
@@ -176,6 +199,7 @@ impl Worker {
             library,
             keeper,
             host: self.host.clone(),
+            absent: Absent::default(),
         };
         guests.spawn(Arc::new(executor).dispatch(jobs));
         Ok(guests)
@@ -201,20 +225,65 @@ impl Worker {
             next_ticket: 0,
         }
     }
+}
 
-    /// Waits until every slot is free: for the grace, then for as long as it takes to give the rest back.
-    async fn wait_for_runs(&self, slots: &Semaphore, keeper: &Keeper) {
-        let all = u32::try_from(self.settings.concurrency).unwrap_or(u32::MAX);
-        let grace = self.settings.shutdown_grace;
-        if tokio::time::timeout(grace, slots.acquire_many(all)).await.is_ok() {
-            return;
+/// A worker at work.
+struct Running {
+    slots: Arc<Semaphore>,
+    keeper: Keeper,
+    stop_fetching: watch::Sender<bool>,
+    fetching: JoinHandle<()>,
+    keeping: JoinHandle<()>,
+    services: JoinSet<()>,
+    guests: Runtime,
+    stats: Arc<Stats>,
+}
+
+impl Running {
+    /// Waits until a part is gone. None ends by itself, except by a panic: then nothing can be trusted, and
+    /// other workers take over.
+    async fn broken(&mut self) -> Error {
+        let (part, ended) = tokio::select! {
+            ended = &mut self.fetching => ("the fetcher", ended),
+            ended = &mut self.keeping => ("the keeper", ended),
+            Some(ended) = self.services.join_next() => ("a service", ended),
+        };
+        Error::Broken {
+            part,
+            reason: ended.map_or_else(|panic| panic.to_string(), |()| "it ended".to_owned()),
         }
-        let left = self.settings.concurrency - slots.available_permits();
-        warn!(tasks = left, grace_ms = grace.as_millis() as u64, "still running; their tasks are given back");
-        keeper.pull_all();
-        if tokio::time::timeout(GIVING_BACK, slots.acquire_many(all)).await.is_err() {
-            warn!("could not give everything back; other workers will find it");
+    }
+
+    /// Claims nothing more, finishes what it can, gives back the rest, and leaves. Every step has its time:
+    /// without Redis a worker must end too, and what it holds is found by others.
+    async fn stop(mut self, concurrency: usize, grace: Duration) {
+        self.stop_fetching.send_replace(true);
+        if timeout(GIVING_BACK, &mut self.fetching).await.is_ok() {
+            wait_for_runs(&self.slots, concurrency, &self.keeper, grace).await;
         }
+        self.fetching.abort();
+        self.services.shutdown().await;
+        // The guests' runtime holds the last ways to the keeper.
+        self.guests.shutdown_background();
+        drop(self.keeper);
+        if timeout(GIVING_BACK, &mut self.keeping).await.is_err() {
+            self.keeping.abort();
+        }
+        self.stats.log("stopped");
+    }
+}
+
+/// Waits until every slot is free: for the grace, then for as long as it takes to give the rest back.
+async fn wait_for_runs(slots: &Semaphore, concurrency: usize, keeper: &Keeper, grace: Duration) {
+    let all = u32::try_from(concurrency).unwrap_or(u32::MAX);
+    if timeout(grace, slots.acquire_many(all)).await.is_ok() {
+        return;
+    }
+    let left = concurrency - slots.available_permits();
+    warn!(tasks = left, grace_ms = grace.as_millis() as u64, "still running; their tasks are given back");
+    keeper.pull_all();
+    if timeout(GIVING_BACK, slots.acquire_many(all)).await.is_err() {
+        warn!("could not give everything back; other workers will find it");
     }
 }
 
@@ -229,14 +298,5 @@ async fn log_stats(stats: Arc<Stats>, period: Duration) {
     loop {
         tokio::time::sleep(period).await;
         stats.log("stats");
-    }
-}
-
-/// A part of the worker that panicked takes the worker with it.
-fn joined(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(panic) = ended.map_err(tokio::task::JoinError::try_into_panic)
-        && let Ok(panic) = panic
-    {
-        std::panic::resume_unwind(panic);
     }
 }

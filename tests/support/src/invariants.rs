@@ -51,7 +51,7 @@ impl Keyspace {
                     Some(_) => {}
                 }
             } else if rest.starts_with("worker:") && rest.ends_with(":claims") {
-                for claim in strings(client, &["SMEMBERS", &key]).await {
+                for claim in strings(client, &["ZRANGE", &key, "0", "-1"]).await {
                     let (queue, id) = claim.rsplit_once(':').expect("a claim is queue:id");
                     keyspace.claims.push((queue.to_owned(), id.to_owned()));
                 }

@@ -107,11 +107,6 @@ impl Running {
         line
     }
 
-    /// Whether it has said this so far.
-    pub fn has_said(&self, text: &str) -> bool {
-        self.lines.borrow().iter().any(|line| message(line).contains(text))
-    }
-
     /// Everything it has written.
     pub fn log(&self) -> String {
         let lines: Vec<String> = self.lines.borrow().iter().map(Value::to_string).collect();

@@ -33,10 +33,18 @@ pub fn in_directory(directory: &Path) -> Result<Vec<Photo>> {
     let shown = directory.display();
     let entries = fs::read_dir(directory)
         .map_err(|error| Misuse(format!("cannot read the directory `{shown}`: {error}")))?;
+    let inside = directory.canonicalize()?;
     let mut photos = Vec::new();
     for entry in entries {
         let path = entry?.path();
         if !path.is_file() || !has_photo_extension(&path) {
+            continue;
+        }
+        if !path.canonicalize()?.starts_with(&inside) {
+            eprintln!(
+                "skipping `{}`: it is a link out of the directory, which no sandbox follows",
+                path.display()
+            );
             continue;
         }
         // Inside the sandbox, file names are UTF-8.
@@ -69,6 +77,9 @@ mod tests {
             fs::write(directory.path().join(name), "x").expect("a file");
         }
         fs::create_dir(directory.path().join("folder.png")).expect("a folder");
+        let elsewhere = tempfile::NamedTempFile::new().expect("a file");
+        std::os::unix::fs::symlink(elsewhere.path(), directory.path().join("out.png")).expect("a link");
+        std::os::unix::fs::symlink("missing", directory.path().join("gone.png")).expect("a link");
         let photos = in_directory(directory.path()).expect("some are photos");
         let names: Vec<_> = photos.iter().map(|photo| photo.name.as_str()).collect();
         assert_eq!(names, ["a.webp", "b.PNG", "c.jpeg"]);

@@ -84,7 +84,8 @@ impl Dev {
 pub async fn deploy(stage: &Stage, redis: &str) -> Result<()> {
     let output = margay(stage).arg("deploy").arg(&stage.component).args(["--redis", redis]).output().await?;
     if !output.status.success() {
-        bail!("`margay deploy` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`margay deploy` failed: {}; {}", output.status, said.trim());
     }
     Ok(())
 }

@@ -20,6 +20,10 @@ pub async fn run(common: &Common, flags: &Deploy) -> Result<()> {
     }
     let state = if deployed.new { "is live" } else { "was live already" };
     let size = print::bytes(component.bytes.len() as u64);
-    print::line(format!("{name} version {} {state} ({size}, {})", deployed.version, &deployed.digest[..12]));
+    print::line(format!(
+        "{name} version {} {state} ({size}, {})",
+        deployed.version,
+        print::short(&deployed.digest)
+    ));
     Ok(())
 }

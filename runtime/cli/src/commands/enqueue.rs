@@ -1,6 +1,6 @@
 //! `margay enqueue`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use modules::{Catalog, Store, Unknown};
-use queue::{Activity, Client, Ended, Event, NewTask};
+use queue::{Activity, Client, Ended, Event, NewTask, State};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use task::{FunctionName, Task, check_queue_name};
+use tokio::time::timeout;
 
 use super::connect;
 use crate::args::{Common, Enqueue, TaskOptions};
@@ -29,6 +30,7 @@ pub async fn run(common: &Common, flags: Enqueue) -> Result<ExitCode> {
     };
     let client = connect(common).await?;
     let catalog = Store::new(client.clone()).catalog().await?;
+    note_unknown_modules(&lines, &catalog);
     let mut tasks = Vec::with_capacity(lines.len());
     for (number, line) in lines.into_iter().enumerate() {
         let place =
@@ -181,6 +183,18 @@ fn options(
     Ok(options)
 }
 
+/// Says once of each module that it is not deployed: that may be a mistake, or Python's function.
+fn note_unknown_modules(lines: &[Line], catalog: &Catalog) {
+    let names = lines.iter().filter_map(|line| FunctionName::parse(line.func.as_str()).ok());
+    let unknown: BTreeSet<String> = names
+        .map(|func| func.module().to_owned())
+        .filter(|module| catalog.module(module).is_none())
+        .collect();
+    for module in unknown {
+        eprintln!("note: no module `{module}` is deployed here; its tasks wait for one, or for Python");
+    }
+}
+
 /// The queue that a deployed function wishes for. A module that is not deployed may be Python's; a function
 /// that its module does not have is a mistake.
 fn known_queue(func: &FunctionName, catalog: &Catalog) -> Result<Option<String>> {
@@ -219,26 +233,37 @@ async fn listen(client: &Client, ids: &[String]) -> Result<Activity> {
 async fn wait(common: &Common, client: &Client, ids: &[String], mut activity: Activity) -> Result<ExitCode> {
     let mut waiting: HashSet<&str> = ids.iter().map(String::as_str).collect();
     let progress = progress_bar(ids.len());
-    loop {
-        match activity.next().await {
-            Event::Ended(id) => {
-                waiting.remove(id.as_str());
-            }
-            _ => {
-                let still: Vec<&str> = waiting.iter().copied().collect();
-                for ended in client.ended(&still).await?.into_iter().flatten() {
-                    waiting.remove(ended.id.as_str());
-                }
-            }
+    while !waiting.is_empty() {
+        match timeout(LOOK, activity.next()).await {
+            Ok(Event::Ended(id)) => drop(waiting.remove(id.as_str())),
+            Ok(_) | Err(_) => look(client, &mut waiting).await?,
         }
         progress.set_position((ids.len() - waiting.len()) as u64);
-        if waiting.is_empty() {
-            break;
-        }
     }
     progress.finish_and_clear();
     let ended = client.ended(ids).await?;
     show(common, ids, &ended)
+}
+
+/// How often to look for oneself, should a message have been lost, or a task have ended without a record.
+const LOOK: Duration = Duration::from_secs(5);
+/// How many tasks to search for in each look: a search asks every queue.
+const SEARCHED: usize = 20;
+
+/// Takes out those that have ended, and those that will leave no record: deleted by an operator, or run by a
+/// worker of TaskTiger's.
+async fn look(client: &Client, waiting: &mut HashSet<&str>) -> Result<()> {
+    let still: Vec<&str> = waiting.iter().copied().collect();
+    for ended in client.ended(&still).await?.into_iter().flatten() {
+        waiting.remove(ended.id.as_str());
+    }
+    let still: Vec<&str> = waiting.iter().copied().take(SEARCHED).collect();
+    for id in still {
+        if client.find(id, 0).await?.iter().all(|found| found.state == State::Error) {
+            waiting.remove(id);
+        }
+    }
+    Ok(())
 }
 
 fn show(common: &Common, ids: &[String], ended: &[Option<Ended>]) -> Result<ExitCode> {
@@ -257,7 +282,7 @@ fn show(common: &Common, ids: &[String], ended: &[Option<Ended>]) -> Result<Exit
                     eprintln!("see `margay tasks show {id}`");
                 }
                 Some(_) => print::line("null"),
-                None => eprintln!("error: the record of task {id} is gone"),
+                None => eprintln!("error: task {id} left no result; see `margay tasks show {id}`"),
             }
         }
     }

@@ -32,7 +32,7 @@ async fn list(common: &Common, store: &Store) -> Result<()> {
             version.version.to_string(),
             print::time(version.deployed),
             print::bytes(version.size),
-            version.digest[..12].to_owned(),
+            print::short(&version.digest).to_owned(),
             functions.join(", "),
         ]);
     }

@@ -17,8 +17,17 @@ local function executions_count_of(id)
     return prefix .. ':task:' .. id .. ':executions_count'
 end
 
+-- What a worker holds, each with its lease.
 local function claims_of(worker)
     return prefix .. ':worker:' .. worker .. ':claims'
+end
+
+-- Forgets a claim, but only under this lease: the worker may have claimed the same task again since.
+local function drop_claim(worker, claim, lease)
+    local score = redis.call('ZSCORE', claims_of(worker), claim)
+    if score and tonumber(score) == tonumber(lease) then
+        redis.call('ZREM', claims_of(worker), claim)
+    end
 end
 
 -- Takes a queue's name out of a state's set when nothing of it is left there.

@@ -17,7 +17,7 @@ impl Bench {
     pub async fn new() -> Bench {
         let server = RedisServer::start();
         let client = server.client("t").await;
-        Bench { client, server, worker: Incarnation::new(), now: 1_000_000.25 }
+        Bench { client, server, worker: Incarnation::fresh(), now: 1_000_000.25 }
     }
 
     pub async fn enqueue(&self, queue: &str, id: &str) {
@@ -53,11 +53,17 @@ impl Bench {
     }
 
     pub async fn heartbeat(&self, leases: &[Lease]) -> Vec<usize> {
-        let present = Duration::from_secs(5);
-        self.client
-            .heartbeat(&self.worker, &presence(), present, leases, self.now)
-            .await
-            .expect("a heartbeat")
+        self.beat(leases, false).await
+    }
+
+    pub async fn repeat_heartbeat(&self, leases: &[Lease]) -> Vec<usize> {
+        self.beat(leases, true).await
+    }
+
+    async fn beat(&self, leases: &[Lease], repeated: bool) -> Vec<usize> {
+        let (present, presence) = (Duration::from_secs(5), presence());
+        let beat = self.client.heartbeat(&self.worker, &presence, present, leases, self.now, repeated);
+        beat.await.expect("a heartbeat")
     }
 
     pub async fn ids(&self, state: State, queue: &str) -> Vec<String> {

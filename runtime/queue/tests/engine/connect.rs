@@ -25,6 +25,7 @@ async fn a_redis_with_a_password_says_where_to_write_it() {
     assert!(matches!(error, Error::Password { .. }), "{error:?}");
     let error = refused(&format!("{}?pass=wrong", server.url())).await;
     assert!(matches!(error, Error::Password { .. }), "{error:?}");
+    assert!(!error.to_string().contains("wrong"), "{error}");
     let address = Address { url: format!("{}?pass=secret", server.url()), prefix: "t".to_owned() };
     Client::connect(&address).await.expect("the password is right");
 }

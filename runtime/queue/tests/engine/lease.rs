@@ -23,7 +23,24 @@ async fn a_heartbeat_may_be_repeated_when_its_answer_was_lost() {
     let claim = bench.claim_one("mail").await;
     bench.now += 10.0;
     assert!(bench.heartbeat(std::slice::from_ref(&claim.lease)).await.is_empty());
-    assert!(bench.heartbeat(std::slice::from_ref(&claim.lease)).await.is_empty());
+    assert!(bench.repeat_heartbeat(std::slice::from_ref(&claim.lease)).await.is_empty());
+    assert_eq!(bench.heartbeat(std::slice::from_ref(&claim.lease)).await, [0], "the old score is void");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_stale_lease_does_not_take_the_claim_of_a_fresh_one_with_it() {
+    let mut bench = Bench::new().await;
+    bench.enqueue("mail", "a").await;
+    let stale = bench.claim_one("mail").await;
+    bench.settle(&stale, task::Verdict::Requeue { at: None, redeliveries: 1 }).await;
+    bench.now += 1.0;
+    let fresh = bench.claim_one("mail").await;
+    bench.now += 10.0;
+    assert_eq!(bench.heartbeat(std::slice::from_ref(&stale.lease)).await, [0]);
+    assert_eq!(bench.settle(&stale, done()).await, Settled::Lost);
+    let claims = bench.client.claims(&bench.worker).await.expect("claims");
+    assert_eq!(claims, [fresh.lease], "whoever finds this worker gone must find the task");
     bench.finish().await;
 }
 
@@ -58,7 +75,7 @@ async fn a_lost_lease_cannot_settle() {
     let mut bench = Bench::new().await;
     bench.enqueue("mail", "a").await;
     let stale = bench.claim_one("mail").await;
-    bench.settle(&stale, task::Verdict::Requeue { redeliveries: 0 }).await;
+    bench.settle(&stale, task::Verdict::Requeue { at: None, redeliveries: 0 }).await;
     bench.now += 1.0;
     let fresh = bench.claim_one("mail").await;
     assert_eq!(bench.settle(&stale, done()).await, Settled::Lost);

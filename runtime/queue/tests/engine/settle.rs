@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use queue::{Ended, Kept, NewTask, Settled, Settlement, State};
+use queue::{Ended, Event, Kept, NewTask, Settled, Settlement, State};
 use task::{Task, Verdict};
 
 use crate::Bench;
@@ -86,7 +86,7 @@ async fn a_requeued_task_counts_its_redeliveries_in_its_payload() {
     let bench = Bench::new().await;
     bench.enqueue("mail", "a").await;
     let claim = bench.claim_one("mail").await;
-    bench.settle(&claim, Verdict::Requeue { redeliveries: 1 }).await;
+    bench.settle(&claim, Verdict::Requeue { at: None, redeliveries: 1 }).await;
     let again = bench.claim_one("mail").await;
     assert_eq!(again.task.expect("readable").margay.redeliveries, 1);
     assert_eq!(again.executions, 0, "coming back is no failure");
@@ -124,15 +124,37 @@ async fn follow_ups_are_enqueued_with_the_end_of_their_task_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_record_is_kept_for_those_who_wait() {
+async fn a_requeued_task_may_have_to_wait() {
     let bench = Bench::new().await;
     bench.enqueue("mail", "a").await;
     let claim = bench.claim_one("mail").await;
-    let waiting = tokio::spawn({
-        let client = bench.client.clone();
-        async move { client.wait("a").await }
-    });
-    let record = Ended {
+    bench.settle(&claim, Verdict::Requeue { at: Some(bench.now + 2.0), redeliveries: 1 }).await;
+    let found = bench.client.find("a", 0).await.expect("found").remove(0);
+    assert_eq!((found.state, found.score), (State::Scheduled, bench.now + 2.0));
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_record_is_kept_and_its_end_is_told() {
+    for ttl in [Duration::from_secs(60), Duration::MAX] {
+        let bench = Bench::new().await;
+        bench.enqueue("mail", "a").await;
+        let mut activity = bench.client.listen_to_ends().await.expect("listening");
+        let claim = bench.claim_one("mail").await;
+        let settlement = Settlement {
+            record: Some(Kept { record: a_record(bench.now), ttl }),
+            ..Settlement::new(claim.lease.clone(), claim.task.as_ref().ok(), done())
+        };
+        bench.settle_all(vec![settlement]).await;
+        assert_eq!(activity.next().await, Event::Ended("a".to_owned()));
+        let ended = bench.client.ended(&["a"]).await.expect("read").remove(0).expect("a record");
+        assert_eq!(ended.result.expect("a result").get(), "7");
+        bench.finish().await;
+    }
+}
+
+fn a_record(now: f64) -> Ended {
+    Ended {
         id: "a".to_owned(),
         func: "mail:send".to_owned(),
         outcome: "finished".to_owned(),
@@ -141,17 +163,27 @@ async fn a_record_is_kept_for_those_who_wait() {
         message: None,
         enqueued: None,
         due: None,
-        started: bench.now,
-        ended: bench.now,
+        started: now,
+        ended: now,
         attempts: 1,
-    };
-    let kept = Kept { record, ttl: Duration::from_secs(60) };
-    let settlement = Settlement {
-        record: Some(kept),
+    }
+}
+
+#[tokio::test]
+async fn runs_that_leave_much_behind_are_settled_in_several_calls() {
+    let bench = Bench::new().await;
+    let ids: Vec<String> = (0..4).map(|n| format!("parent{n}")).collect();
+    for id in &ids {
+        bench.enqueue("mail", id).await;
+    }
+    let claims = bench.claim(&["mail"], 4).await;
+    let settlements = claims.iter().map(|claim| Settlement {
+        follow_ups: (0..200)
+            .map(|n| NewTask::new("next", a_task(&format!("{}-{n}", claim.lease.id))))
+            .collect(),
         ..Settlement::new(claim.lease.clone(), claim.task.as_ref().ok(), done())
-    };
-    bench.settle_all(vec![settlement]).await;
-    let ended = waiting.await.expect("no panic").expect("a record");
-    assert_eq!(ended.result.expect("a result").get(), "7");
+    });
+    assert_eq!(bench.settle_all(settlements.collect()).await, [Settled::Done; 4]);
+    assert_eq!(bench.client.queues().await.expect("queues")["next"].queued, 800);
     bench.finish().await;
 }

@@ -1,7 +1,7 @@
 //! The librarian: keeps the library current. New versions are fetched and compiled here, beside the running
 //! tasks, and put on the shelf when they are ready; until then the old ones run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,13 +18,15 @@ pub(crate) struct Librarian {
     pub(crate) grants: HashMap<String, Grants>,
     pub(crate) library: watch::Sender<Arc<Library>>,
     pub(crate) deploys: Arc<Notify>,
+    /// Digests that cannot run here; compiling them again would end the same way.
+    pub(crate) refused: HashSet<String>,
 }
 
 /// How often to look without having been told.
 const LOOK: Duration = Duration::from_secs(10);
 
 impl Librarian {
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
         loop {
             tokio::select! {
                 () = self.deploys.notified() => {}
@@ -37,23 +39,21 @@ impl Librarian {
     }
 
     /// Brings every module to its current version. One that cannot be had leaves the others alone.
-    pub(crate) async fn refresh(&self) -> Result<(), modules::Error> {
-        let catalog = self.store.catalog().await?;
-        let names: Vec<&str> = catalog.modules().map(|(name, _)| name).collect();
-        self.library.send_if_modified(|library| {
-            let gone = library.shelf.keys().any(|name| !names.contains(&name.as_str()));
-            if gone {
-                Arc::make_mut(library).shelf.retain(|name, _| names.contains(&name.as_str()));
-            }
-            gone
+    pub(crate) async fn refresh(&mut self) -> Result<(), modules::Error> {
+        let catalog = Arc::new(self.store.catalog().await?);
+        self.library.send_modify(|library| {
+            let library = Arc::make_mut(library);
+            library.shelf.retain(|name, _| catalog.module(name).is_some());
+            library.catalog = Arc::clone(&catalog);
         });
         for (name, version) in catalog.modules() {
             let on_shelf = self.library.borrow().shelf.get(name).map(|loaded| loaded.version.digest.clone());
-            if on_shelf.as_deref() != Some(&version.digest) {
-                match self.load(name, version).await {
-                    Ok(loaded) => self.put_up(name, loaded),
-                    Err(error) => error!(module = name, version = version.version, %error, "could not load"),
-                }
+            if on_shelf.as_ref() == Some(&version.digest) || self.refused.contains(&version.digest) {
+                continue;
+            }
+            match self.load(name, version).await {
+                Ok(loaded) => self.put_up(name, loaded),
+                Err(error) => error!(module = name, version = version.version, %error, "could not load"),
             }
         }
         Ok(())
@@ -75,11 +75,12 @@ impl Librarian {
     }
 
     /// A version that cannot run never takes the place of one that can.
-    fn put_up(&self, name: &str, loaded: Loaded) {
+    fn put_up(&mut self, name: &str, loaded: Loaded) {
         let version = loaded.version.version;
         if let Code::Refused(reason) = &loaded.code {
             error!(module = name, version, reason, "refused");
             if self.library.borrow().shelf.contains_key(name) {
+                self.refused.insert(loaded.version.digest);
                 return;
             }
         }
@@ -89,7 +90,7 @@ impl Librarian {
         });
         // Not before: whoever reads this may count on the next task using it.
         if let Code::Ready(_) = &loaded.code {
-            info!(module = name, version, digest = &loaded.version.digest[..12], "module ready");
+            info!(module = name, version, digest = loaded.version.digest, "module ready");
         }
     }
 }
