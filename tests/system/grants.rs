@@ -42,7 +42,7 @@ async fn a_granted_directory_takes_the_pictures() {
     site.configure(GRANTED);
     let ended = resize(&site, "cat.png").await;
     assert_eq!(ended.outcome, "finished", "{ended:?}");
-    let copy = image::open(site.path("thumbnails/cat.jpg")).expect("a picture");
+    let copy = image::open(site.path("thumbnails/cat.png.jpg")).expect("a picture");
     assert_eq!((copy.width(), copy.height()), (64, 48));
 }
 

@@ -43,29 +43,35 @@ pub fn resize(file: String, #[default(256)] size: u32) -> Result<Resized> {
 margay_sdk::export!(resize);
 
 fn resize_between(photos: &Path, thumbnails: &Path, file: String, size: u32) -> Result<Resized> {
-    let stem = checked_stem(&file)?;
+    check_name(&file)?;
     if size == 0 || size > LARGEST {
         let message = format!("argument `size`: expected 1 to {LARGEST} pixels, got {size}");
         return Err(invalid(message));
     }
     let photo = read(&photos.join(&file))?;
     let Thumbnail { bytes, extension, width, height } = thumbnail::make(&photo, size)?;
-    let output = format!("{stem}.{extension}");
+    let output = output_name(&file, extension);
     write(&thumbnails.join(&output), &bytes)?;
     log::info!(file = file.as_str(), width = width, height = height; "made {output}");
     Ok(Resized { file, output, bytes_before: photo.len(), bytes_after: bytes.len(), width, height })
 }
 
-/// The file's name without its extension. The sandbox would refuse to leave the directory; saying so
+/// A plain file name has no directory in it. The sandbox would refuse to leave the directory; saying so
 /// before is kinder.
-fn checked_stem(file: &str) -> Result<&str> {
-    let path = Path::new(file);
-    let is_plain = !file.contains(['/', '\\', '\0']) && path.file_name() == Some(file.as_ref());
-    match path.file_stem().and_then(|stem| stem.to_str()) {
-        Some(stem) if is_plain => Ok(stem),
-        _ => {
-            Err(invalid(format!("argument `file`: expected a file's name without a directory, got `{file}`")))
-        }
+fn check_name(file: &str) -> Result<()> {
+    let is_plain = !file.contains(['/', '\\', '\0']) && Path::new(file).file_name() == Some(file.as_ref());
+    if is_plain {
+        return Ok(());
+    }
+    Err(invalid(format!("argument `file`: expected a file's name without a directory, got `{file}`")))
+}
+
+/// `cat.jpg` stays `cat.jpg`, `cat.webp` becomes `cat.webp.jpg`: photos that differ in their ending only must
+/// not overwrite each other's copies.
+fn output_name(file: &str, extension: &str) -> String {
+    match Path::new(file).extension() {
+        Some(known) if known == extension => file.to_owned(),
+        _ => format!("{file}.{extension}"),
     }
 }
 
@@ -77,6 +83,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
             Failure::new("no-such-file", format!("there is no file `{}`", path.display())).permanent()
+        }
+        ErrorKind::PermissionDenied => {
+            Failure::new("not-permitted", format!("`{}` leads out of the directory", path.display()))
+                .permanent()
         }
         _ => Failure::from(error),
     })
@@ -97,13 +107,20 @@ mod tests {
 
     #[test]
     fn only_plain_file_names_are_taken() {
-        assert_eq!(checked_stem("cat.jpg").expect("a plain name"), "cat");
-        assert_eq!(checked_stem("cat.of.mine.png").expect("a plain name"), "cat.of.mine");
+        for plain in ["cat.jpg", "cat.of.mine.png", "cat"] {
+            check_name(plain).expect("a plain name");
+        }
         for wrong in ["", ".", "..", "a/b.jpg", "/etc/passwd", "../cat.jpg", "a\\b.jpg", "cat.jpg/"] {
-            let failure = checked_stem(wrong).expect_err(wrong);
+            let failure = check_name(wrong).expect_err(wrong);
             assert_eq!(failure.kind(), "invalid-arguments");
             assert!(failure.is_permanent());
         }
+    }
+
+    #[test]
+    fn photos_that_differ_in_their_ending_have_copies_that_differ() {
+        let names = ["cat.jpg", "cat.jpeg", "cat.webp", "cat.of.mine"].map(|file| output_name(file, "jpg"));
+        assert_eq!(names, ["cat.jpg", "cat.jpeg.jpg", "cat.webp.jpg", "cat.of.mine.jpg"]);
     }
 
     #[test]
@@ -130,11 +147,11 @@ mod tests {
 
         let resized =
             resize_between(&directory, &directory, "cat.png".to_owned(), 64).expect("it is a photo");
-        let copy = fs::read(directory.join("cat.jpg")).expect("a copy");
+        let copy = fs::read(directory.join("cat.png.jpg")).expect("a copy");
         let left = fs::read_dir(&directory).expect("the directory").count();
         fs::remove_dir_all(&directory).expect("the test's own directory");
 
-        assert_eq!((resized.output.as_str(), resized.width, resized.height), ("cat.jpg", 64, 32));
+        assert_eq!((resized.output.as_str(), resized.width, resized.height), ("cat.png.jpg", 64, 32));
         assert_eq!((resized.bytes_before, resized.bytes_after), (photo.len(), copy.len()));
         assert_eq!(left, 2, "nothing half-finished is left");
     }
