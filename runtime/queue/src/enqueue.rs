@@ -1,7 +1,7 @@
 //! Enqueue: a task comes into being, in `queued`, or in `scheduled` where it is due later.
 
 use redis::Value;
-use task::{Task, Timestamp, check_queue_name};
+use task::{Task, Timestamp, check_id, check_queue_name};
 
 use crate::script::ENQUEUE;
 use crate::{Client, Error, MAX_BATCH, State};
@@ -48,6 +48,7 @@ impl Client {
         let mut tasks: Vec<NewTask> = tasks.into_iter().collect();
         for new in &tasks {
             check_queue_name(&new.queue)?;
+            check_id(&new.task.id)?;
         }
         let mut added = 0;
         for chunk in tasks.chunks_mut(MAX_BATCH) {

@@ -15,7 +15,7 @@ mod verdict;
 
 pub use execution::Execution;
 pub use function::{FunctionSpec, Options, Schedule, WorkerLost};
-pub use name::{BadName, FunctionName, check_module_name, check_queue_name};
+pub use name::{BadName, FunctionName, check_id, check_module_name, check_queue_name};
 pub use outcome::{Failure, Interruption, Outcome, RetryWish};
 pub use payload::{BadPayload, Extension, Task};
 pub use retry::{BadRetry, RetryMethod};

@@ -85,6 +85,9 @@ pub enum BadName {
     /// A module name that would break keys or function names.
     #[error("`{0}` is not a module name; use letters, digits, `_`, `-` and dots, at most 200 of them")]
     Module(String),
+    /// A task's id that would break keys.
+    #[error("`{0}` is not a task's id; it must not be empty and have no `:`")]
+    Id(String),
 }
 
 /// Checks a queue name: not empty, and free of `:`, `/`, blanks and control characters. A `:` would blur
@@ -97,6 +100,11 @@ pub fn check_queue_name(name: &str) -> Result<(), BadName> {
         Some(found) => Err(BadName::Queue { name: name.to_owned(), found }),
         None => Ok(()),
     }
+}
+
+/// Checks the id of a task: it is a part of keys, and of claims that end in it.
+pub fn check_id(id: &str) -> Result<(), BadName> {
+    if id.is_empty() || id.contains(':') { Err(BadName::Id(id.to_owned())) } else { Ok(()) }
 }
 
 /// Checks a module name.
@@ -129,6 +137,12 @@ mod tests {
         for name in ["", "send", ":send", "mail:", "."] {
             assert!(FunctionName::parse(name).is_err(), "{name:?} was taken");
         }
+    }
+
+    #[test]
+    fn ids_that_break_keys_are_refused() {
+        assert!(check_id("").is_err() && check_id("a:b").is_err());
+        assert_eq!(check_id("0190af"), Ok(()));
     }
 
     #[test]

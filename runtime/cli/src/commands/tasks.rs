@@ -11,10 +11,12 @@ use crate::args::{Common, Tasks};
 use crate::{print, usage};
 
 pub async fn run(common: &Common, verb: Tasks) -> Result<ExitCode> {
+    if let Tasks::List { queue, .. } = &verb {
+        task::check_queue_name(queue).map_err(|error| usage(error.to_string()))?;
+    }
     let client = connect(common).await?;
     match verb {
         Tasks::List { queue, state, limit, skip, newest } => {
-            task::check_queue_name(&queue).map_err(|error| usage(error.to_string()))?;
             let page = Page { skip, limit, newest_first: newest, executions: 1 };
             list(common, &client, &queue, state, page).await?;
             Ok(ExitCode::SUCCESS)
