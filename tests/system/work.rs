@@ -82,3 +82,41 @@ async fn a_scheduled_task_starts_at_its_time() {
     worker.stop().await;
     site.is_empty().await;
 }
+
+#[tokio::test]
+async fn a_unique_task_is_queued_once_and_its_id_is_tasktigers() {
+    let site = Site::start().await;
+    let enqueue = async |more: &[&str]| {
+        let arguments =
+            [&["enqueue", "tests.tasks:unique_task", "--kwargs", r#"{"value": 1}"#], more].concat();
+        site.margay(&arguments).await.ok().trim().to_owned()
+    };
+    let theirs = "cddce980c194b1e8a5f38b0d1a476c51d73e3f30f6cc846ffb07c551c1328513";
+    assert_eq!(enqueue(&["--unique"]).await, theirs);
+    assert_eq!(enqueue(&["--unique"]).await, theirs);
+    assert_eq!(site.count("default", State::Queued).await, 1);
+    assert_ne!(enqueue(&["--unique-key", "value"]).await, theirs);
+    assert_ne!(enqueue(&[]).await, theirs);
+    assert_eq!(site.count("default", State::Queued).await, 3);
+    site.is_consistent().await;
+}
+
+#[tokio::test]
+async fn a_unique_task_queued_again_while_it_runs_runs_once_more() {
+    let site = Site::start().await;
+    site.deploy(PROBE).await;
+    let mut worker = site.worker(&[]).await;
+    let enqueue = async || {
+        let arguments = ["enqueue", "probe:hold", r#"["/signals/go"]"#, "--unique"];
+        site.margay(&arguments).await.ok().trim().to_owned()
+    };
+    let id = enqueue().await;
+    worker.says_of(&id, "holding").await;
+    for _ in 0..3 {
+        assert_eq!(enqueue().await, id);
+    }
+    site.release();
+    worker.says_so_often(&id, "holding", 2).await;
+    worker.stop().await;
+    site.is_empty().await;
+}

@@ -201,8 +201,8 @@ pub struct Enqueue {
     pub kwargs: Option<String>,
     /// Enqueue one task for each line of a file, or of standard input where it is `-`
     ///
-    /// A line is a JSON object with `func` and, as wanted, `args`, `kwargs`, `queue`, `in`, `at`, `retry`,
-    /// `retry_on`, `hard_timeout`, `max_stored_executions`; values as on the command line. Nothing is enqueued
+    /// A line is a JSON object with `func` and, as wanted, `args`, `kwargs`, `queue`, `in`, `at`, `unique`,
+    /// `unique_key`, `retry`, `retry_on`, `hard_timeout`, `max_stored_executions`; values as on the command line. Nothing is enqueued
     /// unless every line is good.
     #[arg(long, value_name = "FILE")]
     pub bulk: Option<PathBuf>,
@@ -225,6 +225,12 @@ pub struct TaskOptions {
     /// Make it due at this time: RFC 3339, such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub at: Option<f64>,
+    /// Queue it once: a task of the same function with the same arguments that waits already is this one
+    #[arg(long)]
+    pub unique: bool,
+    /// The same, but only these named arguments count
+    #[arg(long, value_delimiter = ',', value_name = "NAME,..")]
+    pub unique_key: Vec<String>,
     /// Retry failures: fixed:DELAY:MAX, linear:DELAY:INCREMENT:MAX or exponential:DELAY:FACTOR:MAX
     #[arg(long, value_name = "METHOD")]
     pub retry: Option<RetryMethod>,

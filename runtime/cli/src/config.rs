@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sandbox::{Access, GrantedDirectory, Grants};
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use task::RetryMethod;
 use worker::{Filter, Settings};
 
 use crate::args::{self, Common};
 use crate::usage;
-use crate::values::duration;
+use crate::values::{Length, text};
 
 /// What margay.toml may say. Durations are texts such as `500ms` or `5m`.
 #[derive(Default, Deserialize)]
@@ -73,25 +73,6 @@ struct Directory {
     guest: String,
     #[serde(default)]
     write: bool,
-}
-
-/// A duration that is written as text.
-#[derive(Clone, Copy)]
-struct Length(Duration);
-
-impl std::str::FromStr for Length {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Length, String> {
-        duration(text).map(Length)
-    }
-}
-
-fn text<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(de::Error::custom)
 }
 
 impl Config {

@@ -1,6 +1,10 @@
 //! Values that people type, on the command line and in files.
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
 
 /// Reads a duration, down to milliseconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -21,4 +25,36 @@ pub fn batch(text: &str) -> Result<(String, usize), String> {
     parts
         .filter(|(queue, size)| *size > 0 && task::check_queue_name(queue).is_ok())
         .ok_or_else(|| format!("`{text}` is not a batch size; write it as `words=50`"))
+}
+
+/// A duration that is written as text.
+#[derive(Clone, Copy)]
+pub struct Length(pub Duration);
+
+impl FromStr for Length {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Length, String> {
+        duration(text).map(Length)
+    }
+}
+
+/// A time that is written as text, as seconds since the epoch.
+#[derive(Clone, Copy)]
+pub struct Time(pub f64);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Time, String> {
+        time(text).map(Time)
+    }
+}
+
+/// Reads a value that is written as text in a file.
+pub fn text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(de::Error::custom)
 }

@@ -3,6 +3,7 @@
 //! Pure values and decisions: this crate never does IO, never reads a clock and never awaits. The wire
 //! format is TaskTiger's, so that Python and Margay read each other's tasks.
 
+mod identity;
 mod name;
 mod payload;
 

@@ -99,6 +99,14 @@ impl Running {
         self.line(text, |line| line[field] == value && message(line).contains(text)).await
     }
 
+    /// Waits until a line with this text about a task has come so often.
+    pub async fn says_so_often(&mut self, id: &str, text: &str, times: usize) {
+        let about = |line: &&Value| line["task_id"] == id && message(line).contains(text);
+        let enough = |lines: &Vec<Value>| lines.iter().filter(about).count() >= times;
+        let said = timeout(PATIENCE, self.lines.wait_for(enough)).await.is_ok_and(|said| said.is_ok());
+        assert!(said, "it did not say `{text}` {times} times:\n{}", self.log());
+    }
+
     async fn line(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let found = timeout(PATIENCE, self.lines.wait_for(|lines| lines.iter().any(&wanted)))
             .await

@@ -7,6 +7,7 @@ mod dev;
 mod enqueue;
 mod modules;
 mod new;
+mod new_task;
 mod queues;
 mod run;
 mod tasks;

@@ -11,13 +11,14 @@ use serde_json::value::RawValue;
 use task::Outcome;
 
 use super::component::{Component, module_name};
+use super::new_task::json_of_kind;
 use crate::args::{Common, Run};
 use crate::config::{Config, open_directory};
 use crate::{print, usage};
 
 pub async fn run(common: &Common, flags: &Run) -> Result<ExitCode> {
-    let args = super::enqueue::json_of_kind(&flags.args, '[', "ARGS")?;
-    let kwargs = super::enqueue::json_of_kind(&flags.kwargs, '{', "--kwargs")?;
+    let args = json_of_kind(&flags.args, '[', "ARGS")?;
+    let kwargs = json_of_kind(&flags.kwargs, '{', "--kwargs")?;
     let config = Config::load(common)?;
     let module = module_name(&flags.component);
     let component = Component::load(&flags.component, flags.fuel.or(config.fuel())).await?;
