@@ -7,10 +7,11 @@ use crate::script::{DELETE, RETRY};
 use crate::{Client, Error, Found};
 
 impl Client {
-    /// Puts a failed task back into its queue. Answers whether it was in `error`.
-    pub async fn retry(&self, queue: &str, id: &str, now: Timestamp) -> Result<bool, Error> {
+    /// Puts a failed task back into its queue, from the place where it was found. Its executions stay and count;
+    /// what its workers did to it is forgiven. Answers whether it was still there.
+    pub async fn retry(&self, found: &Found, now: Timestamp) -> Result<bool, Error> {
         let mut call = RETRY.call(self);
-        call.arg(queue).arg(id).arg(now);
+        call.arg(&found.queue).arg(&found.id).arg(now).arg(forgiven(found).unwrap_or_default());
         Ok(RETRY.run(self, &call).await? == Value::Int(1))
     }
 
@@ -22,4 +23,11 @@ impl Client {
         call.arg(&found.queue).arg(&found.id).arg(found.state.as_str()).arg(u8::from(unique));
         Ok(DELETE.run(self, &call).await? == Value::Int(1))
     }
+}
+
+/// The payload without its redeliveries, where it has any.
+fn forgiven(found: &Found) -> Option<String> {
+    let mut task = found.task.as_ref().ok().filter(|task| task.margay.redeliveries > 0)?.clone();
+    task.margay.redeliveries = 0;
+    Some(task.to_json())
 }

@@ -115,9 +115,7 @@ async fn each(common: &Common, client: &Client, ids: &[String], verb: Verb) -> R
         let places = client.find(id, 0).await?;
         for found in &places {
             done += u32::from(match verb {
-                Verb::Retry if found.state == State::Error => {
-                    client.retry(&found.queue, id, queue::now()).await?
-                }
+                Verb::Retry if found.state == State::Error => client.retry(found, queue::now()).await?,
                 Verb::Delete if found.state != State::Active => client.delete(found).await?,
                 Verb::Retry | Verb::Delete => false,
             });

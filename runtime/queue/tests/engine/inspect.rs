@@ -56,10 +56,25 @@ async fn a_failed_task_can_be_retried_once_and_keeps_its_executions() {
     bench.enqueue("mail", "a").await;
     let claim = bench.claim_one("mail").await;
     bench.settle(&claim, Verdict::Error { execution: an_execution() }).await;
-    assert!(bench.client.retry("mail", "a", bench.now).await.expect("retried"));
-    assert!(!bench.client.retry("mail", "a", bench.now).await.expect("asked"));
+    let failed = bench.client.find("a", 0).await.expect("found").remove(0);
+    assert!(bench.client.retry(&failed, bench.now).await.expect("retried"));
+    assert!(!bench.client.retry(&failed, bench.now).await.expect("asked"));
     let found = bench.client.find("a", 9).await.expect("found").remove(0);
     assert_eq!((found.state, found.executions.len()), (State::Queued, 1));
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_retry_by_hand_forgives_what_workers_did_to_the_task() {
+    let bench = Bench::new().await;
+    let mut poison = a_task("a");
+    poison.margay.redeliveries = 5;
+    bench.enqueue_task("mail", poison).await;
+    let claim = bench.claim_one("mail").await;
+    bench.settle(&claim, Verdict::Error { execution: an_execution() }).await;
+    let failed = bench.client.find("a", 0).await.expect("found").remove(0);
+    assert!(bench.client.retry(&failed, bench.now).await.expect("retried"));
+    assert_eq!(bench.claim_one("mail").await.task.expect("readable").margay.redeliveries, 0);
     bench.finish().await;
 }
 
