@@ -38,7 +38,13 @@ pub async fn run(common: &Common, flags: Enqueue) -> Result<ExitCode> {
     }
     let ids: Vec<String> = tasks.iter().map(|new| new.task.id.clone()).collect();
     let listening = if flags.wait { Some(listen(&client, &ids).await?) } else { None };
-    client.enqueue(tasks, queue::now()).await?;
+    let enqueued = client.enqueue(tasks, queue::now()).await;
+    if enqueued.is_err() && ids.len() > queue::MAX_BATCH {
+        eprintln!(
+            "note: so many tasks take several calls; the first may have succeeded, so look before you repeat"
+        );
+    }
+    enqueued?;
     match listening {
         Some(activity) => wait(common, &client, &ids, activity).await,
         None if common.json => print::json(&ids).map(|()| ExitCode::SUCCESS),
