@@ -139,6 +139,8 @@ impl Keeping {
     }
 
     async fn handle(&mut self, messages: &mut Vec<Message>) {
+        // Before any lease leaves the heartbeat: its score is not known until then.
+        self.answer_first().await;
         let mut ended = Vec::new();
         for message in messages.drain(..) {
             match message {
@@ -175,7 +177,6 @@ impl Keeping {
         if ended.is_empty() {
             return;
         }
-        self.answer_first().await;
         let (mut settlements, rest): (Vec<Settlement>, Vec<_>) =
             ended.into_iter().map(|ended| (ended.settlement, (ended.slot, ended.note))).unzip();
         let settled = match self.settle_all(&mut settlements).await {
