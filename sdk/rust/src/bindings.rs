@@ -1,6 +1,6 @@
 //! The contract in Rust, generated from `wit/`. It is generated here once, so that a task project needs no
 //! bindings generator and no copy of the contract; `export!` ties a project's functions to it.
-#![allow(missing_docs, clippy::all)]
+#![allow(missing_docs, clippy::all, reason = "generated")]
 
 wit_bindgen::generate!({
     path: "../../wit",

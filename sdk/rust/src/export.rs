@@ -32,7 +32,7 @@ macro_rules! export {
                 &[$(<$task as $crate::__private::Task>::FUNCTION),+];
             static MODULE: $crate::__private::Module = $crate::__private::Module::new(FUNCTIONS);
 
-            #[allow(dead_code)]
+            #[allow(dead_code, reason = "on the host nothing exports it")]
             struct Exported;
 
             impl $crate::__private::Guest for Exported {

@@ -92,11 +92,11 @@ fn beside(function: &ItemFn, name: &str, members: &TokenStream) -> TokenStream {
     quote! {
         #(#conditions)*
         #[doc(hidden)]
-        #[allow(non_camel_case_types, dead_code)]
+        #[allow(non_camel_case_types, dead_code, reason = "it stands for the function, under its name")]
         #visibility struct #ident {}
 
         #(#conditions)*
-        #[allow(clippy::all, clippy::pedantic)]
+        #[allow(clippy::all, clippy::pedantic, reason = "generated")]
         impl ::margay_sdk::__private::Task for #ident {
             const NAME: &'static str = #name;
             #members
