@@ -24,6 +24,7 @@ fn a_function(name: &str) -> FunctionSpec {
         input: None,
         output: None,
         batch: false,
+        hook: None,
         options,
     }
 }

@@ -152,6 +152,7 @@ fn function_spec(spec: wit::FunctionSpec) -> Result<FunctionSpec, String> {
         input: schema(spec.input, "input")?,
         output: schema(spec.output, "output")?,
         batch: spec.batch,
+        hook: None,
         options: options(spec.options).map_err(of)?,
         name,
     })

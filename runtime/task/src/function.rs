@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{RetryMethod, Timestamp};
+use crate::{RetryMethod, Schedule};
 
 /// One function of a module: its name, schema and options. Stored with each deployed version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct FunctionSpec {
     /// Whether it takes many calls in one run.
     #[serde(default)]
     pub batch: bool,
+    /// Set where it is called around the runs of others, and never by a producer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<Hook>,
     /// Its own wishes.
     #[serde(default)]
     pub options: Options,
@@ -68,7 +71,7 @@ pub struct Options {
     /// When it runs by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
-    /// The module whose hooks run around its tasks.
+    /// The module whose hooks are called around its runs; its own module's, where none is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runner: Option<String>,
     /// Higher runs first inside a queue.
@@ -91,32 +94,16 @@ pub struct Options {
     pub on_worker_lost: Option<WorkerLost>,
 }
 
-/// When a periodic function runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// When a hook is called. A module that has any is a runner: TaskTiger's `runner_class`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// Every `period` seconds, counted from `start`.
-    Periodic {
-        /// Seconds between two runs.
-        period: f64,
-        /// The first time.
-        start: Option<Timestamp>,
-        /// No run is due after this time.
-        end: Option<Timestamp>,
-    },
-    /// At every match of a cron expression.
-    Cron {
-        /// Minute, hour, day of month, month, day of week.
-        expression: String,
-        /// An IANA time zone; UTC where none is given.
-        time_zone: Option<String>,
-        /// No run is due before this time.
-        start: Option<Timestamp>,
-        /// No run is due after this time.
-        end: Option<Timestamp>,
-    },
-    /// When a function of the module says.
-    Custom(String),
+pub enum Hook {
+    /// Before a run. If it fails, the run does not begin and has failed in the same way.
+    Before,
+    /// After a run, however it ended.
+    After,
+    /// When a task has failed for good.
+    OnPermanentError,
 }
 
 /// What happens to a task whose worker vanished.

@@ -1,4 +1,5 @@
-//! Identity: the id that equal tasks share, byte for byte the one that TaskTiger computes.
+//! Identity: the id that equal tasks share, and the name of their lock, byte for byte those that TaskTiger
+//! computes.
 //!
 //! It is the SHA-256 of a JSON object of `args`, `func` and `kwargs`, written as Python writes JSON with
 //! sorted keys. Where key names are given, only those named arguments count.
@@ -9,13 +10,25 @@ use std::fmt::Write;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::Task;
+use crate::{Options, Task};
 
 impl Task {
     /// The id of a unique task. Fails where arguments hold what JSON text can say and Python cannot, such as
     /// half a surrogate pair.
     pub fn unique_id(&self) -> Result<String, serde_json::Error> {
         self.identity(&self.unique_key)
+    }
+
+    /// The name of the lock that the task runs under: of its own, else of its function's. `None` where it has
+    /// none.
+    pub fn lock_id(&self, own: Option<&Options>) -> Result<Option<String>, serde_json::Error> {
+        let wants_own = self.lock || !self.lock_key.is_empty();
+        let key = match own {
+            _ if wants_own => &self.lock_key,
+            Some(own) if own.lock || !own.lock_key.is_empty() => &own.lock_key,
+            _ => return Ok(None),
+        };
+        self.identity(key).map(Some)
     }
 
     fn identity(&self, key: &[String]) -> Result<String, serde_json::Error> {
@@ -37,13 +50,17 @@ impl Task {
             write_object(&mut text, named.collect())?;
         }
         text.push('}');
-        let hash = Sha256::digest(text.as_bytes());
-        let mut id = String::with_capacity(64);
-        for byte in hash {
-            write!(id, "{byte:02x}").expect("a text takes any text");
-        }
-        Ok(id)
+        Ok(hash(&text))
     }
+}
+
+fn hash(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    let mut id = String::with_capacity(64);
+    for byte in hash {
+        write!(id, "{byte:02x}").expect("a text takes any text");
+    }
+    id
 }
 
 fn write_json(text: &mut String, json: &str) -> Result<(), serde_json::Error> {
@@ -113,8 +130,10 @@ fn write_string(text: &mut String, string: &str) {
 /// The shortest digits that mean this number, as Python's `repr` places them: with an exponent below 1e-4 and
 /// from 1e16 on.
 fn write_float(text: &mut String, number: f64) {
-    if number.is_infinite() {
-        text.push_str(if number > 0.0 { "Infinity" } else { "-Infinity" });
+    if !number.is_finite() {
+        let name = if number.is_nan() { "NaN" } else { "Infinity" };
+        text.push_str(if number < 0.0 { "-" } else { "" });
+        text.push_str(name);
         return;
     }
     let shortest = format!("{number:e}");
@@ -197,6 +216,33 @@ mod tests {
         assert_eq!(id_by(&["a"], r#"{"a":null}"#), without_a);
         assert_eq!(id_by(&["a"], "{}"), without_a);
         assert_eq!(id_by(&["a", "b"], r#"{"b":2,"a":1}"#), id_by(&["b", "a"], r#"{"a":1,"b":2}"#));
+    }
+
+    #[test]
+    fn what_is_no_number_is_written_as_python_writes_it() {
+        let mut floats = [String::new(), String::new(), String::new()];
+        for (text, float) in floats.iter_mut().zip([f64::NAN, f64::INFINITY, f64::NEG_INFINITY]) {
+            write_float(text, float);
+        }
+        let [nan, infinity, _] = &floats;
+        let kwargs = format!("{{\"m\": {nan}, \"n\": {infinity}}}");
+        let args = "[100000000000000000000, -5, 9007199254740993]";
+        let text = format!("{{\"args\": {args}, \"func\": \"m:f\", \"kwargs\": {kwargs}}}");
+        assert_eq!(hash(&text), "c5229e54b3643c05dcf8e2b444588c86b289525a2c8001505e69c8363be73ae6");
+        assert_eq!(floats[2], "-Infinity");
+    }
+
+    #[test]
+    fn a_lock_is_the_tasks_own_or_else_its_functions() {
+        let own = Options { lock_key: vec!["a".to_owned()], ..Options::default() };
+        let plain = task("mod:func", "[]", r#"{"a":1,"b":2}"#);
+        assert_eq!(plain.lock_id(None).expect("an id"), None);
+        assert_eq!(plain.lock_id(Some(&Options::default())).expect("an id"), None);
+        let by_a = "97f532a3f72de30e539a4322f03d865572ddf618a8321184f8b3d3c8ceefb5d2";
+        assert_eq!(plain.lock_id(Some(&own)).expect("an id").as_deref(), Some(by_a));
+        let locked = Task { lock: true, ..task("mytasks:locked", "[1]", "{}") };
+        let by_all = "4b4912599e83b4d0c332c39b6c0da80a0320bc5a664411033e5b597543077111";
+        assert_eq!(locked.lock_id(Some(&own)).expect("an id").as_deref(), Some(by_all));
     }
 
     #[test]

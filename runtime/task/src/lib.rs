@@ -7,20 +7,23 @@ mod identity;
 mod name;
 mod payload;
 
+mod adopt;
 mod function;
 mod retry;
+mod schedule;
 
 mod execution;
 mod outcome;
 mod verdict;
 
 pub use execution::Execution;
-pub use function::{FunctionSpec, Options, Schedule, WorkerLost};
+pub use function::{FunctionSpec, Hook, Options, WorkerLost};
 pub use name::{BadName, FunctionName, check_id, check_module_name, check_queue_name};
 pub use outcome::{Failure, Interruption, Outcome, RetryWish};
 pub use payload::{BadPayload, Extension, Task};
 pub use retry::{BadRetry, RetryMethod};
-pub use verdict::{Facts, Policy, Verdict, decide, refuse};
+pub use schedule::{BadSchedule, NextRun, Schedule};
+pub use verdict::{CustomRetry, Facts, Policy, Verdict, custom_retry, decide, refuse};
 
 /// Seconds since 1970-01-01T00:00:00Z: the unit of every time and score in Redis.
 pub type Timestamp = f64;

@@ -1,5 +1,7 @@
 //! What should happen to a task now: the one place that knows when to retry.
 
+use serde_json::value::RawValue;
+
 use crate::{
     BadPayload, Execution, Failure, Interruption, Options, Outcome, RetryMethod, RetryWish, Task, Timestamp,
     WorkerLost,
@@ -57,6 +59,21 @@ pub struct Facts<'a> {
     pub host: &'a str,
     /// The options in the function's description, where its module is known.
     pub options: Option<&'a Options>,
+    /// A number from 0 to 1, drawn for this decision: the share of the jitter.
+    pub chance: f64,
+    /// What the [`custom_retry`] function answered: seconds until the next run, or `None` to stop.
+    pub custom_delay: Option<f64>,
+}
+
+/// A question to a function of the user's, to be asked before the decision.
+#[derive(Clone, Copy, Debug)]
+pub struct CustomRetry<'a> {
+    /// Whom to ask, `module:function`.
+    pub function: &'a str,
+    /// The number of the retry, counted from 1: the first argument.
+    pub number: u32,
+    /// The arguments after it: a JSON array.
+    pub args: &'a RawValue,
 }
 
 /// The configuration's part in the decision.
@@ -91,8 +108,7 @@ pub fn decide(task: &Task, outcome: &Outcome, facts: Facts<'_>, policy: &Policy)
         outcome => outcome,
     };
     let execution = Execution::of(outcome, facts.started, facts.now, facts.host, policy.store_tracebacks);
-    let failures = facts.executions.saturating_add(1);
-    if let Some(delay) = retry_delay(task, outcome, failures, facts.options, policy) {
+    if let Some(delay) = retry_delay(task, outcome, facts, policy) {
         return Verdict::Retry { at: facts.now + delay, execution };
     }
     match outcome {
@@ -132,25 +148,52 @@ fn poison(task: &Task, why: &Interruption) -> Outcome {
     Outcome::Refused { kind: "margay:Poison", message }
 }
 
+/// The function that decides about the task's retry, where that is one of the user's. Its answer goes into
+/// [`Facts::custom_delay`].
+pub fn custom_retry<'a>(
+    task: &'a Task,
+    outcome: &'a Outcome,
+    executions: u32,
+    options: Option<&'a Options>,
+    policy: &'a Policy,
+) -> Option<CustomRetry<'a>> {
+    match method_after(task, outcome, options, policy)? {
+        RetryMethod::Custom { function, args } => {
+            Some(CustomRetry { function, number: executions.saturating_add(1), args })
+        }
+        _ => None,
+    }
+}
+
 /// Seconds until the next run, or `None` to stop.
-fn retry_delay(
-    task: &Task,
-    outcome: &Outcome,
-    failures: u32,
-    options: Option<&Options>,
-    policy: &Policy,
-) -> Option<f64> {
+fn retry_delay(task: &Task, outcome: &Outcome, facts: Facts<'_>, policy: &Policy) -> Option<f64> {
+    let delay = match method_after(task, outcome, facts.options, policy)? {
+        RetryMethod::Custom { .. } => facts.custom_delay,
+        method => method.delay(facts.executions.saturating_add(1)),
+    }?;
+    let jitter = facts.options.and_then(|options| options.jitter).unwrap_or(0.0);
+    Some(delay + jitter * facts.chance)
+}
+
+/// The method by which this outcome is retried; `None` where it is not.
+fn method_after<'a>(
+    task: &'a Task,
+    outcome: &'a Outcome,
+    options: Option<&'a Options>,
+    policy: &'a Policy,
+) -> Option<&'a RetryMethod> {
     let own = method(task, options, policy);
     match outcome {
+        Outcome::Finished(_) | Outcome::Interrupted(_) => None,
         Outcome::Refused { .. } | Outcome::Cancelled => None,
         Outcome::Failed(Failure { retry: RetryWish::Never, .. }) => None,
         Outcome::Failed(Failure { retry: RetryWish::ByMethod(wished), .. }) => {
-            wished.as_ref().or(own).unwrap_or(&policy.default_retry).delay(failures)
+            Some(wished.as_ref().or(own).unwrap_or(&policy.default_retry))
         }
         outcome => {
             let names = retry_on(task, options);
             let wanted = names.is_empty() || names.iter().any(|name| outcome.matches(name));
-            own.filter(|_| wanted)?.delay(failures)
+            own.filter(|_| wanted)
         }
     }
 }
@@ -196,6 +239,15 @@ mod tests {
     use crate::FunctionName;
 
     const NOW: Timestamp = 1000.0;
+    const FACTS: Facts<'_> = Facts {
+        executions: 0,
+        started: NOW - 1.0,
+        now: NOW,
+        host: "h",
+        options: None,
+        chance: 0.0,
+        custom_delay: None,
+    };
 
     fn task() -> Task {
         Task::new("a", FunctionName::parse("mail:send").expect("a name"))
@@ -233,7 +285,7 @@ mod tests {
     }
 
     fn judge_with(task: &Task, outcome: &Outcome, executions: u32, options: Option<&Options>) -> Verdict {
-        let facts = Facts { executions, started: NOW - 1.0, now: NOW, host: "h", options };
+        let facts = Facts { executions, options, ..FACTS };
         decide(task, outcome, facts, &Policy::default())
     }
 
@@ -296,6 +348,29 @@ mod tests {
         assert_eq!(retry_at(judge_with(&task(), &failed("smtp"), 0, Some(&options))), Some(NOW + 60.0));
         assert_eq!(retry_at(judge_with(&task(), &failed("dns"), 0, Some(&options))), None);
         assert_eq!(retry_at(judge_with(&retrying(&[]), &failed("dns"), 0, Some(&options))), Some(NOW + 1.0));
+    }
+
+    #[test]
+    fn a_custom_method_is_asked_with_the_number_of_the_retry() {
+        let args = RawValue::from_string("[2]".to_owned()).expect("json");
+        let custom = RetryMethod::Custom { function: "mail:backoff".to_owned(), args };
+        let task = Task { retry_method: Some(custom), retry_on: vec!["smtp".to_owned()], ..task() };
+        let (outcome, policy) = (failed("smtp"), Policy::default());
+        let asked = custom_retry(&task, &outcome, 2, None, &policy).expect("a question");
+        assert_eq!((asked.function, asked.number, asked.args.get()), ("mail:backoff", 3, "[2]"));
+        assert!(custom_retry(&task, &failed("dns"), 2, None, &policy).is_none());
+
+        let answered = Facts { executions: 2, custom_delay: Some(7.5), ..FACTS };
+        assert_eq!(retry_at(decide(&task, &outcome, answered, &policy)), Some(NOW + 7.5));
+        assert_eq!(retry_at(decide(&task, &outcome, FACTS, &policy)), None);
+    }
+
+    #[test]
+    fn jitter_is_a_share_of_the_functions_own_on_top_of_the_delay() {
+        let options = Options { jitter: Some(4.0), ..Options::default() };
+        let facts = Facts { options: Some(&options), chance: 0.25, ..FACTS };
+        let verdict = decide(&retrying(&[]), &failed("smtp"), facts, &Policy::default());
+        assert_eq!(retry_at(verdict), Some(NOW + 2.0));
     }
 
     #[test]
@@ -380,9 +455,8 @@ mod tests {
 
     #[test]
     fn tracebacks_can_be_left_out() {
-        let facts = Facts { executions: 0, started: NOW, now: NOW, host: "h", options: None };
         let policy = Policy { store_tracebacks: false, ..Policy::default() };
-        let Verdict::Error { execution } = decide(&task(), &failed("smtp"), facts, &policy) else {
+        let Verdict::Error { execution } = decide(&task(), &failed("smtp"), FACTS, &policy) else {
             panic!("not an error")
         };
         assert_eq!(execution.traceback, None);
@@ -390,9 +464,8 @@ mod tests {
 
     #[test]
     fn an_unreadable_payload_goes_to_error_with_its_reason() {
-        let facts = Facts { executions: 0, started: NOW, now: NOW, host: "h", options: None };
         let bad = BadPayload::OtherId("z".to_owned());
-        let Verdict::Error { execution } = refuse(&bad, facts, &Policy::default()) else {
+        let Verdict::Error { execution } = refuse(&bad, FACTS, &Policy::default()) else {
             panic!("not an error")
         };
         assert_eq!(execution.exception_name, "margay:BadPayload");

@@ -8,7 +8,7 @@ use futures_util::future::select_all;
 use modules::Unknown;
 use queue::{Claim, Lease, NewTask, Settlement};
 use sandbox::{Call, Effects, Limits, Report, Run, Sandbox, TaskInfo};
-use task::{Facts, FunctionSpec, Interruption, Outcome, Task, Timestamp, Verdict, decide, refuse};
+use task::{Facts, FunctionSpec, Interruption, Options, Outcome, Task, Timestamp, Verdict, decide, refuse};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::Settings;
@@ -60,7 +60,7 @@ impl Executor {
             Ok(task) => Some(Ready { ticket, task, lease, executions, leash, slot }),
             Err(bad) => {
                 let now = queue::now();
-                let facts = Facts { executions, started: now, now, host: &self.host, options: None };
+                let facts = self.facts(executions, now, now, None);
                 let settlement = Settlement::new(lease, None, refuse(&bad, facts, &self.settings.policy));
                 self.keeper.ended(Ended { ticket, settlement, slot, note: Some(bad.to_string()) });
                 None
@@ -179,7 +179,7 @@ impl Executor {
         let now = queue::now();
         for (index, (ready, outcome)) in run.into_iter().zip(outcomes).enumerate() {
             let options = function.map(|function| &function.options);
-            let facts = Facts { executions: ready.executions, started, now, host: &self.host, options };
+            let facts = self.facts(ready.executions, started, now, options);
             let mut verdict = decide(&ready.task, &outcome, facts, &self.settings.policy);
             if let Verdict::Done { result } = &mut verdict
                 && let Some(saved) = saved_result(&mut effects, index)
@@ -199,6 +199,17 @@ impl Executor {
             let note = (!matches!(outcome, Outcome::Finished(_))).then(|| outcome.message());
             self.keeper.ended(Ended { ticket: ready.ticket, settlement, slot: ready.slot, note });
         }
+    }
+
+    fn facts<'a>(
+        &'a self,
+        executions: u32,
+        started: Timestamp,
+        now: Timestamp,
+        options: Option<&'a Options>,
+    ) -> Facts<'a> {
+        let (host, chance) = (self.host.as_str(), rand::random());
+        Facts { executions, started, now, host, options, chance, custom_delay: None }
     }
 
     fn new_tasks(&self, effects: &mut Effects, queue: &str, now: Timestamp) -> Vec<NewTask> {

@@ -73,6 +73,8 @@ impl Reclaimer {
             now: queue::now(),
             host: &self.host,
             options: None,
+            chance: 0.0,
+            custom_delay: None,
         };
         let task = match &claim.task {
             Ok(task) => task,
