@@ -43,7 +43,7 @@ async fn the_next_task_uses_what_was_deployed_and_a_running_one_finishes_on_the_
 #[tokio::test]
 async fn a_task_that_comes_before_its_module_waits_for_it() {
     let site = Site::start().await;
-    let mut worker = site.worker(&[]).await;
+    let mut worker = site.worker(&["-q", "default"]).await;
     let early = site.enqueue(call("probe:echo", json!(["early"]))).await;
     worker.says_of(&early, "waits until `probe:echo` is deployed").await;
     site.deploy(PROBE).await;
@@ -57,7 +57,7 @@ async fn a_task_that_comes_before_its_module_waits_for_it() {
 async fn a_task_whose_module_does_not_come_in_time_goes_to_error() {
     let site = Site::start().await;
     site.configure("module_grace = \"300ms\"");
-    let worker = site.worker(&[]).await;
+    let worker = site.worker(&["-q", "default"]).await;
     let id = site.enqueue(call("nobody:here", json!([]))).await;
     let ended = site.ended(&id).await;
     assert_eq!(ended.error.as_deref(), Some("margay:UnknownFunction"));
@@ -72,7 +72,7 @@ async fn a_task_whose_module_does_not_come_in_time_goes_to_error() {
 async fn a_function_that_its_module_does_not_have_goes_to_error() {
     let site = Site::start().await;
     site.deploy(PROBE).await;
-    let mut worker = site.worker(&[]).await;
+    let mut worker = site.worker(&["-q", "default"]).await;
     let id = site.enqueue(call("probe:nothing", json!([]))).await;
     let ended = site.ended(&id).await;
     assert_eq!(ended.error.as_deref(), Some("margay:UnknownFunction"));
@@ -85,7 +85,7 @@ async fn a_function_that_its_module_does_not_have_goes_to_error() {
 async fn a_function_that_comes_with_a_new_version_can_be_called_right_after_its_deploy() {
     let site = Site::start().await;
     site.deploy_file(&guest("examples/markdown"), "probe").await;
-    let worker = site.worker(&[]).await;
+    let worker = site.worker(&["-q", "default"]).await;
     site.deploy(PROBE).await;
     let id = site.enqueue(call("probe:echo", json!(["new"]))).await;
     assert_eq!(site.ended(&id).await.outcome, "finished");

@@ -1,5 +1,7 @@
 //! Claim: a worker takes tasks out of `queued`, and holds them in `active` under a lease.
 
+use std::time::Duration;
+
 use redis::Value;
 use task::{BadPayload, Task, Timestamp};
 
@@ -34,7 +36,7 @@ pub struct Claim {
 pub struct Claimed {
     /// Its name.
     pub queue: String,
-    /// Whether it has more.
+    /// Whether it has more that can be had.
     pub more: bool,
     /// What was claimed, in order.
     pub claims: Vec<Claim>,
@@ -45,30 +47,55 @@ pub struct Claimed {
 /// How much to claim.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
-    /// Tasks at most.
-    pub tasks: usize,
+    /// Batches at most; of a queue whose batches have one task, so many tasks.
+    pub batches: usize,
     /// When a task that is still active elsewhere is due again.
     pub due_again: Timestamp,
+    /// For how long a seat is held unless it is renewed.
+    pub seat: Duration,
+}
+
+/// A queue to claim from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Its name.
+    pub queue: &'a str,
+    /// How many batches of it may run at once, over all workers; any number where `None`.
+    pub seats: Option<usize>,
+    /// How many tasks make up a batch.
+    pub batch: usize,
+}
+
+impl<'a> Source<'a> {
+    /// A queue without a limit.
+    pub fn unlimited(queue: &'a str) -> Source<'a> {
+        Source { queue, seats: None, batch: 1 }
+    }
 }
 
 impl Client {
-    /// Claims tasks from these queues, in one round trip. Queues share what was asked for, and those that
-    /// have more fill up what the others leave.
+    /// Claims batches from these queues, in one round trip, and no more than a few hundred tasks. Queues share
+    /// what was asked for, and those that have more fill up what the others leave. A queue that is closed, or
+    /// has no free seat, gives nothing.
+    ///
+    /// Of a queue with seats, each [`Source::batch`] tasks of the answer, from its beginning on, have one seat; its
+    /// name is [`Incarnation::seat`] of the first one's id.
     pub async fn claim(
         &self,
         worker: &Incarnation,
-        queues: &[impl AsRef<str>],
+        queues: &[Source<'_>],
         asked: Asked,
         now: Timestamp,
     ) -> Result<Vec<Claimed>, Error> {
-        let tasks = asked.tasks.min(MAX_BATCH);
-        if queues.is_empty() || tasks == 0 {
+        let batches = asked.batches.min(MAX_BATCH);
+        if queues.is_empty() || batches == 0 {
             return Ok(Vec::new());
         }
         let mut call = CLAIM.call(self);
-        call.arg(worker.as_str()).arg(now).arg(asked.due_again).arg(tasks).arg(tasks.div_ceil(queues.len()));
-        for queue in queues {
-            call.arg(queue.as_ref());
+        call.arg(worker.as_str()).arg(now).arg(asked.due_again);
+        call.arg(batches).arg(batches.div_ceil(queues.len())).arg(MAX_BATCH).arg(asked.seat.as_secs_f64());
+        for Source { queue, seats, batch } in queues {
+            call.arg(queue).arg(seats.unwrap_or(0)).arg(batch.clamp(&1, &MAX_BATCH));
         }
         let answer = CLAIM.run(self, &call).await?;
         let Value::Array(queues) = answer else { return Err(CLAIM.unexpected(&answer)) };

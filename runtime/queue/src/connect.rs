@@ -87,6 +87,16 @@ pub enum Error {
         /// A part of the answer.
         answer: String,
     },
+    /// A queue has no room for more tasks; nothing was enqueued.
+    #[error("the queue `{queue}` is full: it has {size} tasks and may have {limit}; see `max_queue_size`")]
+    QueueFull {
+        /// Which queue.
+        queue: String,
+        /// How many tasks wait and run in it.
+        size: u64,
+        /// How many may.
+        limit: u32,
+    },
     /// A name that cannot be used.
     #[error(transparent)]
     Name(#[from] task::BadName),

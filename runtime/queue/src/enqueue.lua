@@ -1,17 +1,47 @@
--- Enqueues tasks, each into `queued`, or into `scheduled` where it is due later.
+-- Enqueues tasks, each into `queued`, or into `scheduled` where it is due later: all of them, or, where a queue
+-- has no room for its own, none.
 --
 -- KEYS  1  P:queued, which routes the call
 -- ARGV  1  prefix
---       2- runs of tasks for one place: state, queue, n, then n times: id, payload, score
--- Answers how many of the tasks were not in their place before.
+--       2- runs of tasks for one place: state, queue, how many the queue may have (empty for any number), n,
+--          then n times: id, payload, score
+-- Answers how many of the tasks were not in their place before; or the queue that is full, its size and its limit.
+local function each_run(visit)
+    local at = 2
+    while at <= #ARGV do
+        local n, ids = tonumber(ARGV[at + 3]), {}
+        for i = 1, n do
+            ids[i] = ARGV[at + 1 + 3 * i]
+        end
+        local full = visit(ARGV[at], ARGV[at + 1], ARGV[at + 2], ids, at + 4)
+        if full then
+            return full
+        end
+        at = at + 4 + 3 * n
+    end
+end
+
+-- Tasks of earlier runs are not in Redis yet, but take up room.
+local coming = {}
+local full = each_run(function(state, queue, most, ids)
+    if most ~= '' then
+        local refused, size = without_room(state, queue, most - (coming[queue] or 0), ids)
+        if refused > 0 then
+            return { queue, size, most }
+        end
+    end
+    coming[queue] = (coming[queue] or 0) + #ids
+end)
+if full then
+    return full
+end
+
 local added = 0
-local at = 2
-while at <= #ARGV do
-    local state, queue, n = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+each_run(function(state, queue, _, ids, first)
     local payloads, members = {}, {}
-    local first_due = ARGV[at + 5]
-    for i = 1, n do
-        local id, payload, score = ARGV[at + 3 * i], ARGV[at + 3 * i + 1], ARGV[at + 3 * i + 2]
+    local first_due = ARGV[first + 2]
+    for i, id in ipairs(ids) do
+        local payload, score = ARGV[first + 3 * i - 2], ARGV[first + 3 * i - 1]
         payloads[2 * i - 1], payloads[2 * i] = payload_of(id), payload
         members[2 * i - 1], members[2 * i] = score, id
         if tonumber(score) < tonumber(first_due) then
@@ -26,6 +56,5 @@ while at <= #ARGV do
     else
         announce_due(queue, first_due)
     end
-    at = at + 3 + 3 * n
-end
+end)
 return added

@@ -3,6 +3,7 @@
 use redis::Value;
 use task::{Task, Timestamp, check_id, check_queue_name};
 
+use crate::claim::{number, text};
 use crate::script::ENQUEUE;
 use crate::{Client, Error, MAX_BATCH, State};
 
@@ -39,7 +40,8 @@ impl Client {
     /// Enqueues tasks, in one round trip for every few hundred. Answers how many were new: a task that was
     /// queued already keeps its place and takes the new payload.
     ///
-    /// Every name is checked before anything is written.
+    /// Every name is checked before anything is written. Where a task has a `max_queue_size` and its queue no
+    /// room, none of a round trip's tasks is enqueued, and the error is [`Error::QueueFull`].
     pub async fn enqueue(
         &self,
         tasks: impl IntoIterator<Item = NewTask>,
@@ -62,10 +64,14 @@ impl Client {
         let mut call = ENQUEUE.call(self);
         let mut from = 0;
         while from < tasks.len() {
-            let (state, queue) = (places[from].0, &tasks[from].queue);
-            let same = |at: &usize| places[*at].0 == state && tasks[*at].queue == *queue;
+            let (state, NewTask { queue, task, .. }) = (places[from].0, &tasks[from]);
+            let most = task.max_queue_size;
+            let same = |at: &usize| {
+                let NewTask { queue: its_queue, task, .. } = &tasks[*at];
+                places[*at].0 == state && its_queue == queue && task.max_queue_size == most
+            };
             let to = (from..tasks.len()).take_while(same).count() + from;
-            call.arg(state.as_str()).arg(queue).arg(to - from);
+            call.arg(state.as_str()).arg(queue).arg(limit(most)).arg(to - from);
             for at in from..to {
                 call.arg(&tasks[at].task.id).arg(tasks[at].task.to_json()).arg(places[at].1);
             }
@@ -73,7 +79,24 @@ impl Client {
         }
         match ENQUEUE.run(self, &call).await? {
             Value::Int(added) => Ok(added.unsigned_abs()),
+            Value::Array(full) => Err(queue_full(full)),
             answer => Err(ENQUEUE.unexpected(&answer)),
         }
+    }
+}
+
+/// A limit as scripts take it: empty for none. As in TaskTiger, 0 is none.
+pub(crate) fn limit(most: Option<u32>) -> String {
+    most.filter(|most| *most > 0).map_or_else(String::new, |most| most.to_string())
+}
+
+fn queue_full(answer: Vec<Value>) -> Error {
+    match <[Value; 3]>::try_from(answer) {
+        Ok([queue, size, limit]) => Error::QueueFull {
+            queue: text(queue).unwrap_or_default(),
+            size: u64::from(number(&size)),
+            limit: number(&limit),
+        },
+        Err(answer) => ENQUEUE.unexpected(&answer),
     }
 }

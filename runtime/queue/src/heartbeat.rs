@@ -9,6 +9,7 @@ use task::Timestamp;
 
 use crate::claim::Lease;
 use crate::inspect::members;
+use crate::lock::{Lock, Seat};
 use crate::script::HEARTBEAT;
 use crate::{Client, Error};
 
@@ -26,6 +27,11 @@ impl Incarnation {
     /// As it stands in keys.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The seat that was taken for a batch with this first task.
+    pub fn seat(&self, first_id: &str) -> String {
+        format!("{}:{first_id}", self.0)
     }
 
     pub(crate) fn known(text: String) -> Incarnation {
@@ -56,34 +62,68 @@ pub struct Presence {
     pub queues: Vec<String>,
 }
 
+/// What a heartbeat renews.
+#[derive(Clone, Copy, Debug)]
+pub struct Beat<'a> {
+    /// What others may know of the worker.
+    pub presence: &'a Presence,
+    /// For how long it counts as present.
+    pub present: Duration,
+    /// The leases; each task once.
+    pub leases: &'a [Lease],
+    /// The locks of its runs.
+    pub locks: &'a [Lock],
+    /// The seats of its runs.
+    pub seats: &'a [Seat],
+    /// For how long locks and seats hold unless they are renewed.
+    pub hold: Duration,
+    /// Whether this heartbeat, with the same time, was sent before and its answer lost.
+    pub repeated: bool,
+}
+
+/// What a heartbeat could not renew: places in its lists.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct NotRenewed {
+    /// Leases that are lost.
+    pub leases: Vec<usize>,
+    /// Locks that somebody else has taken.
+    pub locks: Vec<usize>,
+}
+
 impl Client {
-    /// Renews a worker's presence for `present` and the leases it names, each task once; their scores become
-    /// `now`. Answers the places in `leases` of those that are lost.
+    /// Renews what the heartbeat names; the scores of the leases become `now`.
     ///
     /// Where the answer is lost, the call is repeated with the same `now`, and says so.
     pub async fn heartbeat(
         &self,
         worker: &Incarnation,
-        presence: &Presence,
-        present: Duration,
-        leases: &[Lease],
+        beat: Beat<'_>,
         now: Timestamp,
-        repeated: bool,
-    ) -> Result<Vec<usize>, Error> {
-        let about = serde_json::to_string(presence).expect("a presence has only plain fields");
+    ) -> Result<NotRenewed, Error> {
+        let about = serde_json::to_string(beat.presence).expect("a presence has only plain fields");
         let mut call = HEARTBEAT.call(self);
-        call.arg(worker.as_str()).arg(about).arg(present.as_millis() as u64).arg(now).arg(u8::from(repeated));
-        for lease in leases {
+        call.arg(worker.as_str()).arg(about).arg(beat.present.as_millis() as u64);
+        call.arg(now).arg(u8::from(beat.repeated)).arg(beat.hold.as_millis() as u64);
+        call.arg(beat.leases.len()).arg(beat.locks.len());
+        for lease in beat.leases {
             call.arg(&lease.queue).arg(&lease.id).arg(lease.score);
         }
+        for lock in beat.locks {
+            call.arg(&lock.id).arg(&lock.token);
+        }
+        for seat in beat.seats {
+            call.arg(&seat.queue).arg(&seat.name);
+        }
         let answer = HEARTBEAT.run(self, &call).await?;
-        let Value::Array(lost) = answer else { return Err(HEARTBEAT.unexpected(&answer)) };
-        lost.into_iter()
-            .map(|place| match place {
-                Value::Int(place) => Ok(place.unsigned_abs() as usize),
-                other => Err(HEARTBEAT.unexpected(&other)),
-            })
-            .collect()
+        match &answer {
+            Value::Array(parts) => match parts.as_slice() {
+                [Value::Array(leases), Value::Array(locks)] => {
+                    Ok(NotRenewed { leases: places(leases)?, locks: places(locks)? })
+                }
+                _ => Err(HEARTBEAT.unexpected(&answer)),
+            },
+            _ => Err(HEARTBEAT.unexpected(&answer)),
+        }
     }
 
     /// Everything a worker holds, according to Redis.
@@ -108,4 +148,12 @@ impl Client {
         }
         self.pipeline("end the worker's presence", &leave).await.map(drop)
     }
+}
+
+fn places(answer: &[Value]) -> Result<Vec<usize>, Error> {
+    let place = |value: &Value| match value {
+        Value::Int(place) => Ok(place.unsigned_abs() as usize),
+        other => Err(HEARTBEAT.unexpected(other)),
+    };
+    answer.iter().map(place).collect()
 }

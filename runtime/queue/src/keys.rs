@@ -97,6 +97,16 @@ impl Keys {
         format!("{}:task:{id}:result", self.prefix)
     }
 
+    /// A task lock, by the hash that names it.
+    pub fn lock(&self, id: &str) -> String {
+        format!("{}:lockv2:{id}", self.prefix)
+    }
+
+    /// The seats of a queue with a limit; `SYSTEM_LOCK` among them closes it.
+    pub fn seats(&self, queue: &str) -> String {
+        format!("{}:qslock:{queue}", self.prefix)
+    }
+
     /// The incarnations of all workers.
     pub fn workers(&self) -> String {
         format!("{}:workers", self.prefix)

@@ -13,10 +13,13 @@ mod enqueue;
 
 mod claim;
 mod heartbeat;
+mod lock;
 mod settle;
 
+mod plan;
 mod promote;
 mod reclaim;
+mod system_lock;
 
 mod activity;
 mod inspect;
@@ -24,17 +27,20 @@ mod manage;
 mod result;
 
 pub use activity::{Activity, Event};
-pub use claim::{Asked, Claim, Claimed, Lease};
+pub use claim::{Asked, Claim, Claimed, Lease, Source};
 pub use connect::{Address, Client, Error};
 pub use enqueue::NewTask;
-pub use heartbeat::{Incarnation, Presence};
+pub use heartbeat::{Beat, Incarnation, NotRenewed, Presence};
 pub use inspect::{Found, Listing, Page, QueueCounts};
 pub use keys::{Keys, State};
+pub use lock::{Lock, Locking, Seat};
+pub use plan::Running;
 pub use promote::Promoted;
 pub use reclaim::Orphans;
 pub use result::{Ended, Kept};
 pub use script::Script;
 pub use settle::{Settled, Settlement};
+pub use system_lock::UNTIL_UNLOCKED;
 
 /// How many tasks one call moves at most: so many that three keys for each still fit one unpack of Lua.
 pub const MAX_BATCH: usize = 320;

@@ -1,7 +1,8 @@
 -- Finds what workers left behind that are no longer present. What can be run is not moved here: settling
 -- decides, and holds each lease against the score, so that two finders cannot both take a task back.
 --
--- A claim whose task is somebody else's by now is forgotten; an active task without a payload is dropped.
+-- A claim whose task is somebody else's by now is forgotten; an active task without a payload is dropped. A
+-- TaskTiger worker that finds a claim too old puts its task into `error`: that is taken back.
 --
 -- KEYS  1  P:queued, which routes the call
 -- ARGV  1  prefix
@@ -11,9 +12,22 @@
 -- executions (nil for 0). A vanished worker that left nothing is forgotten.
 local left = tonumber(ARGV[2])
 
+-- Only a worker of TaskTiger's takes a claimed task to `error` and leaves the claim.
+local function take_back(queue, id, lease)
+    local failed = redis.call('ZSCORE', in_state('error', queue), id)
+    if not failed or tonumber(failed) < tonumber(lease) then
+        return false
+    end
+    redis.call('ZREM', in_state('error', queue), id)
+    forget_if_empty('error', queue)
+    redis.call('ZADD', in_state('active', queue), lease, id)
+    redis.call('SADD', prefix .. ':active', queue)
+    return lease
+end
+
 local function look_at(worker, claim, lease, found)
     local queue, id = string.match(claim, '^(.*):([^:]*)$')
-    local score = redis.call('ZSCORE', in_state('active', queue), id)
+    local score = redis.call('ZSCORE', in_state('active', queue), id) or take_back(queue, id, lease)
     if not score or tonumber(score) ~= tonumber(lease) then
         redis.call('ZREM', claims_of(worker), claim)
         return

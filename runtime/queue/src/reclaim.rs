@@ -1,9 +1,10 @@
 //! Reclaim: what a vanished worker held is found, to be settled by whoever finds it.
 
 use redis::Value;
+use task::Timestamp;
 
 use crate::claim::{Claim, Lease, number, parse, text};
-use crate::script::RECLAIM;
+use crate::script::{EXPIRED, RECLAIM};
 use crate::{Client, Error, Incarnation, MAX_BATCH};
 
 /// What one vanished worker left behind.
@@ -27,12 +28,29 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Finds active tasks that nobody was heard of since a time, whoever claimed them: TaskTiger's own rule. They
+    /// stay where they are; a worker that nobody knows of settles them.
+    pub async fn expired(&self, before: Timestamp, most: usize) -> Result<Vec<Claim>, Error> {
+        let mut call = EXPIRED.call(self);
+        call.arg(before).arg(most.clamp(1, MAX_BATCH));
+        match EXPIRED.run(self, &call).await? {
+            Value::Array(found) => claims(&found),
+            answer => Err(EXPIRED.unexpected(&answer)),
+        }
+    }
+}
+
 fn orphans(answer: Value) -> Result<Orphans, Error> {
     let Value::Array(parts) = answer else { return Err(RECLAIM.unexpected(&answer)) };
     let Ok([worker, Value::Array(found)]) = <[Value; 2]>::try_from(parts) else {
         return Err(RECLAIM.unexpected(&"not a worker and a list"));
     };
     let worker = text(worker).ok_or_else(|| RECLAIM.unexpected(&"a worker without a name"))?;
+    Ok(Orphans { worker: Incarnation::known(worker), claims: claims(&found)? })
+}
+
+fn claims(found: &[Value]) -> Result<Vec<Claim>, Error> {
     let mut claims = Vec::new();
     for entry in found.chunks_exact(5) {
         let [queue, id, score, payload, count] = entry else { continue };
@@ -46,5 +64,5 @@ fn orphans(answer: Value) -> Result<Orphans, Error> {
         let task = parse(&id, payload);
         claims.push(Claim { lease: Lease { queue, id, score }, task, executions: number(count) });
     }
-    Ok(Orphans { worker: Incarnation::known(worker), claims })
+    Ok(claims)
 }

@@ -25,12 +25,17 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ENQUEUE = "enqueue" + ["keyspace"];
+    ENQUEUE = "enqueue" + ["keyspace", "room"];
     CLAIM = "claim" + ["keyspace"];
-    HEARTBEAT = "heartbeat" + ["keyspace"];
-    SETTLE = "settle" + ["keyspace", "put", "remove"];
+    LOCK = "lock" + ["keyspace", "locks"];
+    HEARTBEAT = "heartbeat" + ["keyspace", "locks"];
+    SETTLE = "settle" + ["keyspace", "put", "remove", "room", "locks", "seats"];
+    RELEASE = "release" + ["keyspace", "locks", "seats"];
     PROMOTE = "promote" + ["keyspace"];
+    PLAN = "plan" + ["keyspace", "put"];
+    REPLAN = "replan" + ["keyspace", "remove"];
     RECLAIM = "reclaim" + ["keyspace"];
+    EXPIRED = "expired" + ["keyspace"];
     RETRY = "retry" + ["keyspace"];
     DELETE = "delete" + ["keyspace", "remove"];
     FIND = "find" + ["keyspace"];

@@ -9,9 +9,11 @@
 --            "done", queue, n, then n times: id, lease
 --          any other:
 --            "task", queue, id, lease, unique, verb, due, payload, execution, kept executions, result,
---            milliseconds to keep it, n, then n times a follow-up: state, queue, id, payload, score
---          Empty fields are empty strings. Verbs: done, forget, retry, error, requeue, defer.
--- Answers for each task, in order, 1 where it is settled and 0 where its lease was lost.
+--            milliseconds to keep it, lock, token, seat, n, then n times a follow-up: state, queue, how many
+--            that may have, id, payload, score
+--          Empty fields are empty strings. Verbs: done, forget, retry, error, requeue, defer, leave.
+-- Answers for each task, in order, 1 where it is settled, 0 where its lease was lost, and 2 where nothing was done
+-- because a follow-up's queue has no room for it. Locks and seats are given back unless the answer is 2.
 local worker, now = ARGV[2], ARGV[3]
 local answer = {}
 
@@ -81,54 +83,88 @@ local function requeue(queue, id, payload, due)
     end
 end
 
-local function settle_task(at)
-    local queue, id, lease, unique = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
-    local verb, due, payload = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
-    local execution, kept = ARGV[at + 8], tonumber(ARGV[at + 9])
-    local result, result_ms, follow_ups = ARGV[at + 10], ARGV[at + 11], tonumber(ARGV[at + 12])
-    local next_section = at + 13 + 5 * follow_ups
+local FOLLOW_UP = 6
 
-    local claim = queue .. ':' .. id
-    local score = redis.call('ZSCORE', in_state('active', queue), id)
-    if not score or tonumber(score) ~= tonumber(lease) then
-        drop_claim(worker, claim, lease)
-        answer[#answer + 1] = 0
-        return next_section
+-- Whether every follow-up fits its queue, as Redis knows it before this settlement.
+local function follow_ups_fit(first, last)
+    for at = first, last, FOLLOW_UP do
+        local state, queue, most, id = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+        if most ~= '' and without_room(state, queue, most, { id }) > 0 then
+            return false
+        end
     end
-    answer[#answer + 1] = 1
-    redis.call('ZREM', in_state('active', queue), id)
-    redis.call('ZREM', claims_of(worker), claim)
-    forget_if_empty('active', queue)
+    return true
+end
 
-    if execution ~= '' then
-        record(id, execution, kept)
+local function enqueue_follow_ups(first, last)
+    for at = first, last, FOLLOW_UP do
+        local state, queue, score = ARGV[at], ARGV[at + 1], ARGV[at + 5]
+        put(state, queue, ARGV[at + 3], ARGV[at + 4], score)
+        if state == 'queued' then
+            announce(queue)
+        else
+            announce_due(queue, score)
+        end
     end
+end
+
+local function apply(verb, queue, id, unique, due, payload)
     if verb == 'retry' then
-        place(queue, id, 'scheduled', due)
+        -- A unique task may be scheduled already; whichever time is first counts for both.
+        place(queue, id, 'scheduled', due, unique and 'LT' or nil)
         announce_due(queue, due)
     elseif verb == 'defer' then
         place(queue, id, 'scheduled', due, 'LT')
         announce_due(queue, due)
     elseif verb == 'requeue' then
         requeue(queue, id, payload, due)
+    elseif verb == 'leave' then
+        place(queue, id, 'queued', due, 'NX')
+        announce(queue)
     elseif verb == 'error' then
         place(queue, id, 'error', now)
     else
         remove(queue, id, unique)
     end
+end
 
-    if result ~= '' then
-        redis.call('SET', payload_of(id) .. ':result', result, 'PX', result_ms)
-        redis.call('PUBLISH', prefix .. ':result:' .. id, verb)
+local function settle_task(at)
+    local queue, id, lease, unique = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
+    local verb, due, payload = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
+    local execution, kept = ARGV[at + 8], tonumber(ARGV[at + 9])
+    local result, result_ms = ARGV[at + 10], ARGV[at + 11]
+    local lock, token, seat, follow_ups = ARGV[at + 12], ARGV[at + 13], ARGV[at + 14], tonumber(ARGV[at + 15])
+    local first, next_section = at + 16, at + 16 + FOLLOW_UP * follow_ups
+
+    local claim = queue .. ':' .. id
+    local score = redis.call('ZSCORE', in_state('active', queue), id)
+    local held = score and tonumber(score) == tonumber(lease)
+    if held and not follow_ups_fit(first, next_section - 1) then
+        answer[#answer + 1] = 2
+        return next_section
     end
-    for follow_up = at + 13, next_section - 5, 5 do
-        local state, to, when = ARGV[follow_up], ARGV[follow_up + 1], ARGV[follow_up + 4]
-        put(state, to, ARGV[follow_up + 2], ARGV[follow_up + 3], when)
-        if state == 'queued' then
-            announce(to)
-        else
-            announce_due(to, when)
+    if held then
+        redis.call('ZREM', in_state('active', queue), id)
+        redis.call('ZREM', claims_of(worker), claim)
+        forget_if_empty('active', queue)
+        if execution ~= '' then
+            record(id, execution, kept)
         end
+        apply(verb, queue, id, unique, due, payload)
+        if result ~= '' then
+            redis.call('SET', payload_of(id) .. ':result', result, 'PX', result_ms)
+            redis.call('PUBLISH', prefix .. ':result:' .. id, verb)
+        end
+        enqueue_follow_ups(first, next_section - 1)
+    else
+        drop_claim(worker, claim, lease)
+    end
+    answer[#answer + 1] = held and 1 or 0
+    if lock ~= '' then
+        unlock(lock, token, now)
+    end
+    if seat ~= '' then
+        leave_seat(queue, seat)
     end
     return next_section
 end

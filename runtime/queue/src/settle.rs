@@ -5,8 +5,9 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 use task::{Execution, Task, Timestamp, Verdict};
 
+use crate::enqueue::limit;
 use crate::script::SETTLE;
-use crate::{Client, Error, Incarnation, Kept, Lease, MAX_BATCH, NewTask};
+use crate::{Client, Error, Incarnation, Kept, Lease, Lock, MAX_BATCH, NewTask, Seat};
 
 /// What to do with one claimed task.
 #[derive(Clone, Debug)]
@@ -25,6 +26,10 @@ pub struct Settlement {
     pub record: Option<Kept>,
     /// Tasks to enqueue with it.
     pub follow_ups: Vec<NewTask>,
+    /// The lock to free with it, where it is still held.
+    pub lock: Option<Lock>,
+    /// The seat to give back with it.
+    pub seat: Option<Seat>,
 }
 
 /// What became of a settlement.
@@ -32,8 +37,10 @@ pub struct Settlement {
 pub enum Settled {
     /// The verdict holds.
     Done,
-    /// The lease was lost: nothing was written.
+    /// The lease was lost: nothing was written, but the lock and the seat are given back.
     Lost,
+    /// A follow-up's queue has no room for it: nothing was done.
+    QueueFull,
 }
 
 /// Redis takes no expiry that its clock cannot hold, and would stop the script in the middle.
@@ -60,6 +67,8 @@ impl Settlement {
             payload,
             record: None,
             follow_ups: Vec::new(),
+            lock: None,
+            seat: None,
         }
     }
 
@@ -77,6 +86,8 @@ impl Settlement {
             && !self.unique
             && self.record.is_none()
             && self.follow_ups.is_empty()
+            && self.lock.is_none()
+            && self.seat.is_none()
     }
 }
 
@@ -129,7 +140,11 @@ impl Client {
         if settled.len() != settlements.len() {
             return Err(SETTLE.unexpected(&settled));
         }
-        let one = |value| if value == Value::Int(1) { Settled::Done } else { Settled::Lost };
+        let one = |value| match value {
+            Value::Int(1) => Settled::Done,
+            Value::Int(2) => Settled::QueueFull,
+            _ => Settled::Lost,
+        };
         answers.extend(settled.into_iter().map(one));
         Ok(())
     }
@@ -147,12 +162,14 @@ fn one_call(settlements: &[Settlement]) -> usize {
 }
 
 fn add_task(call: &mut Cmd, settlement: &mut Settlement, now: Timestamp) {
-    let Settlement { lease, verdict, unique, kept_executions, payload, record, follow_ups } = settlement;
+    let Settlement { lease, verdict, unique, kept_executions, payload, record, follow_ups, lock, seat } =
+        settlement;
     let (due, execution) = match &*verdict {
         Verdict::Retry { at, execution } => (Some(*at), Some(execution)),
         Verdict::Defer { at } => (Some(*at), None),
         Verdict::Error { execution } => (None, Some(execution)),
         Verdict::Requeue { at, .. } => (*at, None),
+        Verdict::Leave { queued } => (Some(*queued), None),
         Verdict::Done { .. } | Verdict::Forget { .. } => (None, None),
     };
     call.arg("task").arg(&lease.queue).arg(&lease.id).arg(lease.score).arg(u8::from(*unique));
@@ -165,10 +182,16 @@ fn add_task(call: &mut Cmd, settlement: &mut Settlement, now: Timestamp) {
         }
         None => call.arg("").arg(""),
     };
+    match lock {
+        Some(lock) => call.arg(&lock.id).arg(&lock.token),
+        None => call.arg("").arg(""),
+    };
+    call.arg(seat.as_ref().map_or("", |seat| &seat.name));
     call.arg(follow_ups.len());
     for new in follow_ups {
         let (state, score) = new.place(now);
-        call.arg(state.as_str()).arg(&new.queue).arg(&new.task.id).arg(new.task.to_json()).arg(score);
+        call.arg(state.as_str()).arg(&new.queue).arg(limit(new.task.max_queue_size));
+        call.arg(&new.task.id).arg(new.task.to_json()).arg(score);
     }
 }
 

@@ -130,6 +130,13 @@ impl Task {
         }
     }
 
+    /// The task of a periodic function: as in TaskTiger, a unique one without arguments.
+    pub fn periodic(func: FunctionName) -> Task {
+        let mut task = Task { unique: true, ..Task::new("", func) };
+        task.id = task.unique_id().expect("without arguments there is nothing that cannot be written");
+        task
+    }
+
     /// Reads the payload stored for `id`.
     pub fn parse(id: &str, payload: &str) -> Result<Task, BadPayload> {
         let task: Task =

@@ -44,6 +44,11 @@ pub enum Verdict {
         /// When it is due.
         at: Timestamp,
     },
+    /// It is left to other workers: back into its queue, where it was.
+    Leave {
+        /// When it was queued.
+        queued: Timestamp,
+    },
 }
 
 /// What the decision knows beside the task and the outcome.
@@ -229,6 +234,7 @@ impl Verdict {
             Verdict::Forget { .. } => "forget",
             Verdict::Requeue { .. } => "requeue",
             Verdict::Defer { .. } => "defer",
+            Verdict::Leave { .. } => "leave",
         }
     }
 }

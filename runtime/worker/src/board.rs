@@ -3,7 +3,9 @@
 //! It is filled by messages and by looking, and emptied by claims that found nothing more. A queue is drawn
 //! from it at random, so that a customer with a million tasks does not hold up one with a single task.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use tokio::sync::Notify;
@@ -22,7 +24,20 @@ struct Known {
     /// Each queue, with the time on the board's own clock at which it was last heard of.
     queues: IndexMap<Arc<str>, u64>,
     clock: u64,
+    /// Queues with tasks that are not for this worker.
+    parked: HashMap<String, Parked>,
+    /// With how many of them those are forgotten that have not been heard of since.
+    sweep_at: usize,
 }
+
+/// Until when a queue is not put up, and how long that is.
+struct Parked {
+    until: Instant,
+    pause: Duration,
+}
+
+/// A queue of others is looked at after one second, and then less and less often: what is in it may change.
+const PARKED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Some queues, as the board stood at one time.
 pub(crate) struct Draw {
@@ -48,6 +63,9 @@ impl Board {
             *heard = now;
             return;
         }
+        if known.parked.get(queue).is_some_and(|parked| Instant::now() < parked.until) {
+            return;
+        }
         if self.filter.admits(queue) {
             known.queues.insert(queue.into(), now);
             drop(known);
@@ -71,6 +89,31 @@ impl Board {
         if known.queues.get(queue).is_some_and(|heard| *heard <= draw_at) {
             known.queues.swap_remove(queue);
         }
+    }
+
+    /// A queue gave tasks that are not for this worker. Answers whether that is news.
+    pub(crate) fn park(&self, queue: &str) -> bool {
+        let (least, most) = PARKED;
+        let now = Instant::now();
+        let mut known = self.known();
+        known.queues.swap_remove(queue);
+        let parked = known.parked.get(queue);
+        if parked.is_some_and(|parked| now < parked.until) {
+            return false;
+        }
+        let pause = parked.map_or(least, |parked| (2 * parked.pause).min(most));
+        let is_news = parked.is_none();
+        if known.parked.len() >= known.sweep_at {
+            known.parked.retain(|_, parked| now < parked.until + most);
+            known.sweep_at = 2 * known.parked.len().max(1024);
+        }
+        known.parked.insert(queue.to_owned(), Parked { until: now + pause, pause });
+        is_news
+    }
+
+    /// What is deployed has changed: queues of others may be this worker's.
+    pub(crate) fn unpark(&self) {
+        self.known().parked.clear();
     }
 
     /// Waits until there may be a queue that was not there before.
@@ -103,6 +146,19 @@ mod tests {
         assert_eq!(board.draw(9).queues.len(), 1);
         board.found_empty("a", board.draw(9).at());
         assert!(board.draw(9).queues.is_empty());
+    }
+
+    #[test]
+    fn a_parked_queue_is_not_put_up_until_something_is_deployed() {
+        let board = Board::new(Filter::default());
+        board.hear("a");
+        assert!(board.park("a"));
+        assert!(!board.park("a"), "it is known by now");
+        board.hear("a");
+        assert!(board.draw(9).queues.is_empty());
+        board.unpark();
+        board.hear("a");
+        assert_eq!(board.draw(9).queues.len(), 1);
     }
 
     #[test]

@@ -1,135 +1,126 @@
-//! Execute: find a task's code, run it, judge the outcome, and hand the settlement to the keeper.
+//! Execute: find a task's code, run it, and have the outcome judged.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select_all;
 use modules::Unknown;
-use queue::{Claim, Lease, NewTask, Settlement};
-use sandbox::{Call, Effects, Limits, Report, Run, Sandbox, TaskInfo};
-use task::{Facts, FunctionSpec, Interruption, Options, Outcome, Task, Timestamp, Verdict, decide, refuse};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use queue::{Client, Settlement};
+use sandbox::{Call, Effects, Limits, Report, Sandbox, TaskInfo};
+use task::{Facts, FunctionSpec, Interruption, Options, Outcome, Task, Timestamp, Verdict, refuse};
+use tokio::sync::mpsc;
 
 use crate::Settings;
 use crate::absent::Absent;
-use crate::fetch::Job;
+use crate::job::{Chain, Handful, Job, Run};
+use crate::judge::Ran;
 use crate::keeper::{Ended, Keeper};
-use crate::leash::{Leash, Pull};
-use crate::library::{Code, Library};
+use crate::leash::Pull;
+use crate::library::{Code, Library, Loaded};
 use crate::output::TaskOutput;
-use crate::record::record;
 
 /// What every run of this worker shares.
 pub(crate) struct Executor {
+    pub(crate) client: Client,
     pub(crate) settings: Settings,
     pub(crate) sandbox: Sandbox,
-    pub(crate) library: watch::Receiver<Arc<Library>>,
     pub(crate) keeper: Keeper,
     pub(crate) host: String,
     pub(crate) absent: Absent,
 }
 
-/// A job whose task can be read.
-struct Ready {
-    ticket: u64,
-    task: Task,
-    lease: Lease,
-    executions: u32,
-    leash: Arc<Leash>,
-    slot: OwnedSemaphorePermit,
-}
-
 impl Executor {
-    /// Starts the tasks that the fetcher hands on, inside the guests' runtime: what is started from outside
+    /// Starts the chains that the fetcher hands on, inside the guests' runtime: what is started from outside
     /// would wait there while guests compute.
-    pub(crate) async fn dispatch(self: Arc<Self>, mut jobs: mpsc::UnboundedReceiver<Vec<Job>>) {
-        while let Some(jobs) = jobs.recv().await {
-            let library = Arc::clone(&self.library.borrow());
-            let ready = jobs.into_iter().filter_map(|job| self.read(job)).collect();
-            for run in self.grouped(ready, &library) {
-                tokio::spawn(Arc::clone(&self).execute(run, Arc::clone(&library)));
+    pub(crate) async fn dispatch(self: Arc<Self>, mut jobs: mpsc::UnboundedReceiver<Handful>) {
+        while let Some(Handful { library, chains }) = jobs.recv().await {
+            for chain in chains {
+                tokio::spawn(Arc::clone(&self).follow(chain, Arc::clone(&library)));
             }
         }
     }
 
-    /// A task that cannot be read is settled without a run.
-    fn read(&self, job: Job) -> Option<Ready> {
-        let Job { ticket, claim: Claim { lease, task, executions }, leash, slot } = job;
-        match task {
-            Ok(task) => Some(Ready { ticket, task, lease, executions, leash, slot }),
-            Err(bad) => {
-                let now = queue::now();
-                let facts = self.facts(executions, now, now, None);
-                let settlement = Settlement::new(lease, None, refuse(&bad, facts, &self.settings.policy));
-                self.keeper.ended(Ended { ticket, settlement, slot, note: Some(bad.to_string()) });
-                None
-            }
+    /// One run after the other.
+    async fn follow(self: Arc<Self>, chain: Chain, library: Arc<Library>) {
+        for run in chain {
+            self.execute(run, &library).await;
         }
-    }
-
-    /// Splits one queue's tasks into runs: a batch function's together, up to the queue's batch size; all
-    /// others alone.
-    fn grouped(&self, ready: Vec<Ready>, library: &Library) -> Vec<Vec<Ready>> {
-        let mut runs: Vec<Vec<Ready>> = Vec::with_capacity(ready.len());
-        let mut open: HashMap<String, usize> = HashMap::new();
-        for one in ready {
-            let batch = library.resolve(&one.task.func).is_ok_and(|(_, function)| function.batch);
-            if !batch {
-                runs.push(vec![one]);
-                continue;
-            }
-            let size = self.settings.batch_size(&one.lease.queue);
-            let func = one.task.func.to_string();
-            match open.get(&func).and_then(|at| runs.get_mut(*at)).filter(|run| run.len() < size) {
-                Some(run) => run.push(one),
-                None => {
-                    open.insert(func, runs.len());
-                    runs.push(vec![one]);
-                }
-            }
-        }
-        runs
     }
 
     /// One run, of one task or of a batch of one function.
-    async fn execute(self: Arc<Self>, run: Vec<Ready>, library: Arc<Library>) {
+    async fn execute(&self, run: Run, library: &Library) {
         let started = queue::now();
+        let Some(run) = self.readable(run, started) else { return };
         let task = &run[0].task;
         let (loaded, function) = match library.resolve(&task.func) {
             Ok(found) => found,
-            Err(unknown) => return self.wait_or_fail(run, unknown, &library, started),
+            Err(unknown) => return self.wait_or_fail(run, unknown, library, started).await,
         };
-        let module = match &loaded.code {
-            Code::Ready(module) => module,
-            Code::Refused(reason) => {
-                let outcome = Outcome::Refused { kind: "margay:RefusedModule", message: reason.clone() };
-                let outcomes = vec![outcome; run.len()];
-                return self.finish(run, outcomes, Effects::default(), Some(function), started);
-            }
+        let ran = Ran { library, function: Some(function), started };
+        let (outcomes, effects) = match hold_up(task, loaded, function) {
+            Some(outcome) => (vec![outcome; run.len()], Effects::default()),
+            None => match self.run(&run, loaded, function, library).await {
+                Some(ended) => ended,
+                // Nothing may be settled; the keeper knows.
+                None => return self.drop_run(run),
+            },
         };
-        let limits = self.limits(&run, function);
-        let what = Run {
+        self.finish(run, outcomes, effects, ran).await;
+    }
+
+    /// Runs the function, with what has to happen around it. `None` where the run is nobody's any more.
+    async fn run(
+        &self,
+        run: &[Ready],
+        loaded: &Loaded,
+        function: &FunctionSpec,
+        library: &Library,
+    ) -> Option<(Vec<Outcome>, Effects)> {
+        let pull = all_pulled(run);
+        let ended = async {
+            self.plan_next(run, function, library).await;
+            let mut earlier = match self.call_before(run, function, library).await {
+                Ok(follow_ups) => follow_ups,
+                Err(outcome) => return (vec![outcome; run.len()], Effects::default()),
+            };
+            let (outcomes, mut effects) = self.run_guest(run, loaded, function).await;
+            effects.follow_ups.append(&mut earlier);
+            (outcomes, effects)
+        };
+        tokio::select! {
+            biased;
+            pull = pull => match pull {
+                Pull::Lost => None,
+                Pull::Shutdown => {
+                    let outcome = Outcome::Interrupted(Interruption::Shutdown);
+                    Some((vec![outcome; run.len()], Effects::default()))
+                }
+            },
+            ended = ended => Some(ended),
+        }
+    }
+
+    async fn run_guest(
+        &self,
+        run: &[Ready],
+        loaded: &Loaded,
+        function: &FunctionSpec,
+    ) -> (Vec<Outcome>, Effects) {
+        let Code::Ready(module) = &loaded.code else { return (Vec::new(), Effects::default()) };
+        let task = &run[0].task;
+        let limits = self.limits(run, function);
+        let what = sandbox::Run {
             function: &function.name,
-            calls: run.iter().map(call).collect(),
+            calls: run.iter().map(Ready::call).collect(),
             batch: function.batch,
             limits: &limits,
             grants: &loaded.grants,
             output: Arc::new(TaskOutput { task_id: task.id.clone(), func: task.func.to_string() }),
             // A batch goes on for those of its tasks that are still held.
-            cancelled: if run.len() == 1 { Arc::clone(&run[0].leash.cancelled) } else { Arc::default() },
+            cancelled: if run.len() == 1 { Arc::clone(&run[0].job.leash.cancelled) } else { Arc::default() },
         };
-        let (outcomes, effects) = tokio::select! {
-            Report { outcomes, effects, .. } = self.sandbox.run(module, what) => (outcomes, effects),
-            pull = all_pulled(&run) => match pull {
-                // Nothing may be settled; the keeper knows.
-                Pull::Lost => return,
-                Pull::Shutdown => {
-                    (vec![Outcome::Interrupted(Interruption::Shutdown); run.len()], Effects::default())
-                }
-            },
-        };
-        self.finish(run, outcomes, effects, Some(function), started);
+        let Report { outcomes, effects, .. } = self.sandbox.run(module, what).await;
+        (outcomes, effects)
     }
 
     /// The function's own hard timeout, or the longest that a task of the batch asks for.
@@ -141,9 +132,26 @@ impl Executor {
         Limits { hard_timeout, ..self.settings.limits.clone() }
     }
 
+    /// A task that cannot be read is settled without a run; it always comes alone.
+    fn readable(&self, run: Run, now: Timestamp) -> Option<Vec<Ready>> {
+        let mut readable = Vec::with_capacity(run.len());
+        for mut job in run {
+            match std::mem::replace(&mut job.task, Err(task::BadPayload::Unreadable(String::new()))) {
+                Ok(task) => readable.push(Ready { task, job }),
+                Err(bad) => {
+                    let facts = self.facts(job.executions, now, now, None);
+                    let verdict = refuse(&bad, facts, &self.settings.policy);
+                    let settlement = Settlement::new(job.lease.clone(), None, verdict);
+                    self.keeper.ended(job.ended(settlement, Some(bad.to_string())));
+                }
+            }
+        }
+        (!readable.is_empty()).then_some(readable)
+    }
+
     /// A function that nobody offers may come with the next deploy, and one that is deployed may still be
     /// compiled: its tasks wait for a while.
-    fn wait_or_fail(&self, run: Vec<Ready>, unknown: Unknown, library: &Library, started: Timestamp) {
+    async fn wait_or_fail(&self, run: Vec<Ready>, unknown: Unknown, library: &Library, started: Timestamp) {
         for ready in run {
             let func = &ready.task.func;
             let missed = self.absent.missed(func, started);
@@ -156,52 +164,29 @@ impl Executor {
                 let (least, most) = MODULE_WAIT;
                 let verdict = Verdict::Defer { at: started + (missed / 2.0).clamp(least, most) };
                 let note = Some(format!("waits until `{func}` is deployed and ready"));
-                let settlement = Settlement::new(ready.lease, Some(&ready.task), verdict);
-                self.keeper.ended(Ended { ticket: ready.ticket, settlement, slot: ready.slot, note });
+                let settlement = Settlement::new(ready.job.lease.clone(), Some(&ready.task), verdict);
+                self.keeper.ended(ready.job.ended(settlement, note));
                 continue;
             }
             let what = if unknown == Unknown::Module { "module" } else { "function" };
             let message = format!("no deployed {what} offers `{func}`; see `margay modules list`");
             let outcome = Outcome::Refused { kind: "margay:UnknownFunction", message };
-            self.finish(vec![ready], vec![outcome], Effects::default(), None, started);
+            let ran = Ran { library, function: None, started };
+            self.finish(vec![ready], vec![outcome], Effects::default(), ran).await;
         }
     }
 
-    /// Judges each task of a run, and hands its settlement to the keeper.
-    fn finish(
-        &self,
-        run: Vec<Ready>,
-        outcomes: Vec<Outcome>,
-        mut effects: Effects,
-        function: Option<&FunctionSpec>,
-        started: Timestamp,
-    ) {
-        let now = queue::now();
-        for (index, (ready, outcome)) in run.into_iter().zip(outcomes).enumerate() {
-            let options = function.map(|function| &function.options);
-            let facts = self.facts(ready.executions, started, now, options);
-            let mut verdict = decide(&ready.task, &outcome, facts, &self.settings.policy);
-            if let Verdict::Done { result } = &mut verdict
-                && let Some(saved) = saved_result(&mut effects, index)
-            {
-                *result = saved;
-            }
-            let record = record(&ready.task, &outcome, &verdict, facts);
-            let follow_ups = match verdict {
-                // A run's follow-ups go with the first of its tasks that is done and still held.
-                Verdict::Done { .. } if !ready.leash.is_pulled() => {
-                    self.new_tasks(&mut effects, &ready.lease.queue, now)
-                }
-                _ => Vec::new(),
-            };
-            let settlement =
-                Settlement { record, follow_ups, ..Settlement::new(ready.lease, Some(&ready.task), verdict) };
-            let note = (!matches!(outcome, Outcome::Finished(_))).then(|| outcome.message());
-            self.keeper.ended(Ended { ticket: ready.ticket, settlement, slot: ready.slot, note });
+    fn drop_run(&self, run: Vec<Ready>) {
+        let (mut locks, mut seats) = (Vec::new(), Vec::new());
+        for Ready { job, .. } in run {
+            locks.extend(job.lock);
+            seats.extend(job.chain.seat);
         }
+        self.keeper.dropped(locks, seats);
     }
 
-    fn facts<'a>(
+    /// What the decision knows beside the task and the outcome.
+    pub(crate) fn facts<'a>(
         &'a self,
         executions: u32,
         started: Timestamp,
@@ -211,22 +196,6 @@ impl Executor {
         let (host, chance) = (self.host.as_str(), rand::random());
         Facts { executions, started, now, host, options, chance, custom_delay: None }
     }
-
-    fn new_tasks(&self, effects: &mut Effects, queue: &str, now: Timestamp) -> Vec<NewTask> {
-        let follow_ups = std::mem::take(&mut effects.follow_ups).into_iter();
-        let new_task = |follow_up: sandbox::FollowUp| {
-            let mut task = follow_up.task;
-            if follow_up.default_retry && task.retry_method.is_none() {
-                task.retry_method = Some(self.settings.policy.default_retry.clone());
-            }
-            NewTask {
-                queue: follow_up.queue.unwrap_or_else(|| queue.to_owned()),
-                task,
-                due: follow_up.delay.map(|delay| now + delay.as_secs_f64()),
-            }
-        };
-        follow_ups.map(new_task).collect()
-    }
 }
 
 /// How long the news of a deploy may take: a new version may have a function that this worker's does not.
@@ -235,28 +204,57 @@ const NEWS: Duration = Duration::from_secs(2);
 /// missed already, between these two. A fresh deploy is ready in a moment; a module that nobody deploys costs little.
 const MODULE_WAIT: (f64, f64) = (0.05, 5.0);
 
-fn call(ready: &Ready) -> Call {
-    let Ready { task, lease, executions, .. } = ready;
-    let info = TaskInfo {
-        id: task.id.clone(),
-        function: task.func.to_string(),
-        queue: lease.queue.clone(),
-        attempt: executions.saturating_add(1),
-        enqueued_at: task.time_last_queued,
-        scheduled_at: task.scheduled_at,
-    };
-    Call { info, args: task.args_json().to_owned(), kwargs: task.kwargs_json().to_owned() }
+/// A job whose task can be read.
+pub(crate) struct Ready {
+    pub(crate) task: Task,
+    pub(crate) job: Job,
 }
 
-/// The last result that the guest saved for this call.
-fn saved_result(effects: &mut Effects, index: usize) -> Option<String> {
-    let saved = effects.results.iter().rposition(|(call, _)| *call as usize == index)?;
-    Some(effects.results.swap_remove(saved).1)
+impl Ready {
+    /// What a guest may know of the task.
+    pub(crate) fn info(&self) -> TaskInfo {
+        let Ready { task, job } = self;
+        TaskInfo {
+            id: task.id.clone(),
+            function: task.func.to_string(),
+            queue: job.lease.queue.clone(),
+            attempt: job.executions.saturating_add(1),
+            enqueued_at: task.time_last_queued,
+            scheduled_at: task.scheduled_at,
+        }
+    }
+
+    fn call(&self) -> Call {
+        Call {
+            info: self.info(),
+            args: self.task.args_json().to_owned(),
+            kwargs: self.task.kwargs_json().to_owned(),
+        }
+    }
+}
+
+impl Job {
+    /// Its end, with everything it held.
+    pub(crate) fn ended(self, settlement: Settlement, note: Option<String>) -> Ended {
+        let settlement = Settlement { lock: self.lock, seat: self.chain.seat, ..settlement };
+        Ended { ticket: self.ticket, settlement, slot: self.chain.slot, note, if_full: None }
+    }
+}
+
+/// What keeps a task from running at all.
+fn hold_up(task: &Task, loaded: &Loaded, function: &FunctionSpec) -> Option<Outcome> {
+    if let Code::Refused(reason) = &loaded.code {
+        return Some(Outcome::Refused { kind: "margay:RefusedModule", message: reason.clone() });
+    }
+    function.hook.map(|_| {
+        let message = format!("`{}` is a hook: it is called around the runs of others", task.func);
+        Outcome::Refused { kind: "margay:UnknownFunction", message }
+    })
 }
 
 /// Waits until no task of the run is this worker's any more. While one is, the run goes on for it.
 async fn all_pulled(run: &[Ready]) -> Pull {
-    let mut waiting: Vec<_> = run.iter().map(|ready| Box::pin(ready.leash.pulled())).collect();
+    let mut waiting: Vec<_> = run.iter().map(|ready| Box::pin(ready.job.leash.pulled())).collect();
     loop {
         let (pull, _, rest) = select_all(waiting).await;
         if pull == Pull::Shutdown || rest.is_empty() {

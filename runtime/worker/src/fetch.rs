@@ -3,40 +3,35 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Asked, Claim, Claimed, Client, Incarnation};
+use queue::{Asked, Claimed, Client, Error, Incarnation, Lease, Lock, Locking, Seat, Settlement, Source};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::sleep;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
+use crate::Settings;
+use crate::assemble::{last_of, left, take_out};
 use crate::board::{Board, Draw};
-use crate::keeper::{Held, Keeper};
-use crate::leash::Leash;
-
-/// A task on its way through the worker, with everything that has to be given back at its end.
-pub(crate) struct Job {
-    pub(crate) ticket: u64,
-    pub(crate) claim: Claim,
-    pub(crate) leash: Arc<Leash>,
-    /// The slot; free when the task is settled.
-    pub(crate) slot: OwnedSemaphorePermit,
-}
+use crate::job::{Chain, Handful, Job};
+use crate::keeper::Keeper;
+use crate::library::Library;
 
 pub(crate) struct Fetcher {
     pub(crate) client: Client,
     pub(crate) worker: Incarnation,
+    pub(crate) settings: Settings,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) board: Arc<Board>,
+    pub(crate) library: watch::Receiver<Arc<Library>>,
     pub(crate) keeper: Keeper,
-    pub(crate) jobs: mpsc::UnboundedSender<Vec<Job>>,
+    pub(crate) jobs: mpsc::UnboundedSender<Handful>,
     pub(crate) stop: watch::Receiver<bool>,
-    pub(crate) lock_retry: Duration,
     pub(crate) next_ticket: u64,
 }
 
 /// Queues that one claim asks: a worker with many small queues must not need a round trip for each task.
 const QUEUES_PER_CLAIM: usize = 16;
-/// Tasks that one claim takes at most: more would wait for each other's answer.
-const TASKS_PER_CLAIM: usize = 64;
+/// Batches that one claim takes at most: more would wait for each other's answer.
+const BATCHES_PER_CLAIM: usize = 64;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
 
 impl Fetcher {
@@ -47,62 +42,152 @@ impl Fetcher {
             let draw = self.board.draw(QUEUES_PER_CLAIM);
             if draw.queues.is_empty() {
                 drop(slots);
-                tokio::select! {
-                    () = self.board.news() => {}
-                    _ = self.stop.changed() => {}
-                }
+                self.wait_for_news().await;
                 continue;
             }
-            let asked =
-                Asked { tasks: slots.num_permits(), due_again: queue::now() + self.lock_retry.as_secs_f64() };
-            match self.client.claim(&self.worker, &draw.queues, asked, queue::now()).await {
-                Ok(claimed) => self.hand_on(claimed, &draw, &mut slots),
-                Err(error) => self.recover(error).await,
+            if let Err(error) = self.fetch(&draw, &mut slots).await {
+                self.recover(error).await;
             }
         }
     }
 
+    /// Claims once from these queues and hands on what they give. Answers how many tasks that were.
+    pub(crate) async fn fetch(
+        &mut self,
+        draw: &Draw,
+        slots: &mut OwnedSemaphorePermit,
+    ) -> Result<usize, Error> {
+        let asked = Asked {
+            batches: slots.num_permits(),
+            due_again: self.due_again(),
+            seat: self.settings.active_timeout,
+        };
+        let sources: Vec<Source<'_>> = draw.queues.iter().map(|queue| self.source(queue)).collect();
+        let claimed = self.client.claim(&self.worker, &sources, asked, queue::now()).await?;
+        self.hand_on(claimed, draw, slots).await
+    }
+
+    fn source<'a>(&self, queue: &'a str) -> Source<'a> {
+        Source { queue, seats: self.settings.seats(queue), batch: self.settings.batch_size(queue) }
+    }
+
+    fn due_again(&self) -> f64 {
+        queue::now() + self.settings.lock_retry.as_secs_f64()
+    }
+
     /// Waits for a free slot and takes as many as are free by then; `None` when the worker stops.
-    async fn free_slots(&mut self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn free_slots(&mut self) -> Option<OwnedSemaphorePermit> {
         let mut slots = tokio::select! {
             slots = Arc::clone(&self.slots).acquire_owned() => slots.ok()?,
             _ = self.stop.changed() => return None,
         };
-        let more = self.slots.available_permits().min(TASKS_PER_CLAIM - 1) as u32;
+        let more = self.slots.available_permits().min(BATCHES_PER_CLAIM - 1) as u32;
         if let Ok(more) = Arc::clone(&self.slots).try_acquire_many_owned(more) {
             slots.merge(more);
         }
         Some(slots)
     }
 
-    fn hand_on(&mut self, claimed: Vec<Claimed>, draw: &Draw, slots: &mut OwnedSemaphorePermit) {
-        for Claimed { queue, more, claims, missing } in claimed {
-            if !more {
-                self.board.found_empty(&queue, draw.at());
-            }
-            for id in missing {
-                warn!(queue, id, "dropped a task that was queued without a payload");
-            }
-            if claims.is_empty() {
-                continue;
-            }
-            let jobs: Vec<Job> = claims.into_iter().filter_map(|claim| self.job(claim, slots)).collect();
-            // The keeper must know what is held before anybody can settle it.
-            self.keeper.took(jobs.iter().map(Job::held).collect());
-            if self.jobs.send(jobs).is_err() {
-                error!("nobody runs tasks any more");
+    /// Waits until there may be work; then, where batches should fill up, a little longer.
+    async fn wait_for_news(&mut self) {
+        tokio::select! {
+            () = self.board.news() => {}
+            _ = self.stop.changed() => return,
+        }
+        if !self.settings.batch_wait.is_zero() {
+            tokio::select! {
+                () = sleep(self.settings.batch_wait) => {}
+                _ = self.stop.changed() => {}
             }
         }
     }
 
-    fn job(&mut self, claim: Claim, slots: &mut OwnedSemaphorePermit) -> Option<Job> {
-        self.next_ticket += 1;
-        let slot = slots.split(1)?;
-        Some(Job { ticket: self.next_ticket, claim, leash: Arc::default(), slot })
+    async fn hand_on(
+        &mut self,
+        claimed: Vec<Claimed>,
+        draw: &Draw,
+        slots: &mut OwnedSemaphorePermit,
+    ) -> Result<usize, Error> {
+        let library = Arc::clone(&self.library.borrow());
+        let mut chains: Vec<Chain> = Vec::with_capacity(slots.num_permits());
+        for Claimed { queue, more, claims, missing } in claimed {
+            for id in missing {
+                warn!(queue, id, "dropped a task that was queued without a payload");
+            }
+            if !more {
+                self.board.found_empty(&queue, draw.at());
+            }
+            chains.append(&mut self.chains(&queue, claims, &library));
+        }
+        self.leave_foreign(&mut chains, &library).await?;
+        self.take_locks(&mut chains).await?;
+        for end in chains.iter_mut().filter_map(last_of) {
+            end.slot = slots.split(1);
+        }
+        let tasks = chains.iter().flatten().flatten();
+        let held: Vec<_> = tasks.map(|job| job.held()).collect();
+        let number = held.len();
+        if number > 0 {
+            // The keeper must know what is held before anybody can settle it.
+            self.keeper.took(held);
+            if self.jobs.send(Handful { library, chains }).is_err() {
+                error!("nobody runs tasks any more");
+            }
+        }
+        Ok(number)
     }
 
-    /// After a claim whose answer is lost, Redis may hold tasks for this worker that it does not know of.
-    async fn recover(&mut self, error: queue::Error) {
+    /// Puts tasks back that are others', and does not ask their queues again for a while. Where that fails the
+    /// tasks are found again as strays.
+    async fn leave_foreign(&self, chains: &mut Vec<Chain>, library: &Library) -> Result<(), Error> {
+        let (foreign, seats) = take_out(chains, |job| self.is_foreign(job, library));
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        for Job { lease, .. } in &foreign {
+            if self.board.park(&lease.queue) {
+                let queue = &lease.queue;
+                info!(
+                    queue,
+                    "left to other workers: its module is not deployed; name the queue with -q to take it"
+                );
+            }
+        }
+        let mut foreign: Vec<Settlement> = foreign.into_iter().map(left).collect();
+        self.client.settle(&self.worker, &mut foreign, queue::now()).await?;
+        self.release(&seats).await
+    }
+
+    async fn release(&self, seats: &[Seat]) -> Result<(), Error> {
+        if seats.is_empty() { Ok(()) } else { self.client.release(&[], seats, queue::now()).await }
+    }
+
+    /// Takes the locks that the chains need, in one call, and lets go of whoever has to wait for one.
+    async fn take_locks(&mut self, chains: &mut Vec<Chain>) -> Result<(), Error> {
+        let jobs = chains.iter().flatten().flatten();
+        let wanted: Vec<(Lock, &Lease)> =
+            jobs.filter_map(|job| Some((job.lock.clone()?, &job.lease))).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let locking = Locking { hold: self.settings.active_timeout, due_again: self.due_again() };
+        let taken = loop {
+            match self.client.lock(&self.worker, &wanted, locking).await {
+                // What was taken is found in place.
+                Err(error) if error.is_connection() && !*self.stop.borrow() => {
+                    warn!(%error, "could not take locks; trying again");
+                    sleep(PAUSE_AFTER_ERROR).await;
+                }
+                taken => break taken?,
+            }
+        };
+        let mut taken = taken.into_iter();
+        let (_, seats) = take_out(chains, |job| job.lock.is_some() && !taken.next().unwrap_or(false));
+        self.release(&seats).await
+    }
+
+    /// After a call whose answer is lost, Redis may hold tasks for this worker that it does not know of.
+    async fn recover(&mut self, error: Error) {
         warn!(%error, "could not claim tasks");
         let keeper = self.keeper.clone();
         let strays_are_back = async {
@@ -117,11 +202,5 @@ impl Fetcher {
             () = strays_are_back => {}
             _ = self.stop.changed() => {}
         }
-    }
-}
-
-impl Job {
-    fn held(&self) -> Held {
-        Held { ticket: self.ticket, lease: self.claim.lease.clone(), leash: Arc::clone(&self.leash) }
     }
 }

@@ -9,12 +9,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Client, Error, Incarnation, Lease, Presence, Settled, Settlement};
+use queue::{Beat, Client, Error, Incarnation, Lease, Lock, Presence, Seat, Settled, Settlement};
 use task::{Timestamp, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use tracing::{debug, error, info, warn};
 
+use crate::Settings;
 use crate::leash::{Leash, Pull};
 use crate::stats::Stats;
 
@@ -27,24 +28,30 @@ pub(crate) struct Keeper {
 enum Message {
     Took(Vec<Held>),
     Ended(Box<Ended>),
+    Dropped(Vec<Lock>, Vec<Seat>),
     GiveBackStrays(oneshot::Sender<Result<(), Error>>),
     PullAll,
 }
 
-/// A lease, and the leash of the run that depends on it.
+/// A lease, what has to be renewed with it, and the leash of the run that depends on it.
 pub(crate) struct Held {
     pub(crate) ticket: u64,
     pub(crate) lease: Lease,
     pub(crate) leash: Arc<Leash>,
+    pub(crate) lock: Option<Lock>,
+    pub(crate) seat: Option<Seat>,
 }
 
-/// A run that ended, with its slot.
+/// A task whose run ended.
 pub(crate) struct Ended {
     pub(crate) ticket: u64,
     pub(crate) settlement: Settlement,
-    pub(crate) slot: OwnedSemaphorePermit,
+    /// The slot, where it was the last one in it.
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
     /// What went wrong, for the log.
     pub(crate) note: Option<String>,
+    /// What to settle instead, where a follow-up's queue has no room.
+    pub(crate) if_full: Option<Box<Settlement>>,
 }
 
 impl Keeper {
@@ -54,6 +61,13 @@ impl Keeper {
 
     pub(crate) fn ended(&self, ended: Ended) {
         self.send(Message::Ended(Box::new(ended)));
+    }
+
+    /// Runs that will not be settled hold these no more.
+    pub(crate) fn dropped(&self, locks: Vec<Lock>, seats: Vec<Seat>) {
+        if !(locks.is_empty() && seats.is_empty()) {
+            self.send(Message::Dropped(locks, seats));
+        }
     }
 
     /// Stops every run; their tasks go back into their queues.
@@ -81,6 +95,8 @@ pub(crate) struct Keeping {
     pub(crate) presence: Presence,
     pub(crate) present: Duration,
     pub(crate) heartbeat: Duration,
+    /// For how long locks and seats hold unless they are renewed.
+    pub(crate) hold: Duration,
     pub(crate) stats: Arc<Stats>,
     held: HashMap<u64, Held>,
     /// The time of a heartbeat whose answer was lost; the next one repeats it.
@@ -98,22 +114,29 @@ impl Keeping {
         client: Client,
         worker: Incarnation,
         presence: Presence,
-        present: Duration,
-        heartbeat: Duration,
+        settings: &Settings,
         stats: Arc<Stats>,
     ) -> (Keeper, Keeping) {
         let (sender, inbox) = mpsc::unbounded_channel();
-        let held = HashMap::new();
-        let keeping =
-            Keeping { client, worker, presence, present, heartbeat, stats, held, unanswered: None, inbox };
+        let keeping = Keeping {
+            client,
+            worker,
+            presence,
+            present: settings.presence,
+            heartbeat: settings.heartbeat,
+            hold: settings.active_timeout,
+            stats,
+            held: HashMap::new(),
+            unanswered: None,
+            inbox,
+        };
         (Keeper { inbox: sender }, keeping)
     }
 
     /// Makes the worker known. It must be, before it claims anything.
     pub(crate) async fn announce(&mut self) -> Result<(), Error> {
-        let beat =
-            self.client.heartbeat(&self.worker, &self.presence, self.present, &[], queue::now(), false);
-        beat.await.map(drop)
+        let beat = self.beat_of(&[], &[], &[], false);
+        self.client.heartbeat(&self.worker, beat, queue::now()).await.map(drop)
     }
 
     /// Keeps until every way to it is gone, then ends the worker's presence.
@@ -142,10 +165,21 @@ impl Keeping {
         // Before any lease leaves the heartbeat: its score is not known until then.
         self.answer_first().await;
         let mut ended = Vec::new();
+        let (mut locks, mut seats) = (Vec::new(), Vec::new());
         for message in messages.drain(..) {
             match message {
                 Message::Took(held) => self.held.extend(held.into_iter().map(|held| (held.ticket, held))),
-                Message::Ended(one) => ended.extend(self.prove(*one)),
+                Message::Ended(one) => match self.prove(*one) {
+                    Ok(one) => ended.push(one),
+                    Err(lost) => {
+                        locks.extend(lost.settlement.lock);
+                        seats.extend(lost.settlement.seat);
+                    }
+                },
+                Message::Dropped(mut their_locks, mut their_seats) => {
+                    locks.append(&mut their_locks);
+                    seats.append(&mut their_seats);
+                }
                 Message::PullAll => self.held.values().for_each(|held| held.leash.pull(Pull::Shutdown)),
                 Message::GiveBackStrays(answer) => {
                     // What has ended is not held any more, but is no stray.
@@ -157,19 +191,29 @@ impl Keeping {
             }
         }
         self.settle(ended).await;
+        self.release(&locks, &seats).await;
     }
 
-    /// Gives a settlement its lease as it stands now; `None` where it was lost.
-    fn prove(&mut self, mut ended: Ended) -> Option<Ended> {
-        match self.held.remove(&ended.ticket) {
-            Some(held) => {
-                ended.settlement.lease = held.lease;
-                Some(ended)
-            }
-            None => {
-                self.stats.count_lost();
-                None
-            }
+    /// Gives a settlement its lease as it stands now; an error where it was lost.
+    fn prove(&mut self, mut ended: Ended) -> Result<Ended, Ended> {
+        let Some(held) = self.held.remove(&ended.ticket) else {
+            self.stats.count_lost();
+            return Err(ended);
+        };
+        if let Some(instead) = &mut ended.if_full {
+            instead.lease = held.lease.clone();
+        }
+        ended.settlement.lease = held.lease;
+        Ok(ended)
+    }
+
+    /// Frees what runs held that will not be settled. Where that fails, it expires.
+    async fn release(&self, locks: &[Lock], seats: &[Seat]) {
+        if locks.is_empty() && seats.is_empty() {
+            return;
+        }
+        if let Err(error) = self.client.release(locks, seats, queue::now()).await {
+            warn!(%error, "could not free locks; they will expire");
         }
     }
 
@@ -177,17 +221,35 @@ impl Keeping {
         if ended.is_empty() {
             return;
         }
-        let (mut settlements, rest): (Vec<Settlement>, Vec<_>) =
-            ended.into_iter().map(|ended| (ended.settlement, (ended.slot, ended.note))).unzip();
-        let settled = match self.settle_all(&mut settlements).await {
-            Ok(settled) => settled.into_iter().map(Some).collect(),
-            // One that Redis refuses must not keep the others from being settled.
-            Err(_) => self.settle_each(&mut settlements).await,
-        };
-        for ((settlement, (_slot, note)), settled) in settlements.iter().zip(rest).zip(settled) {
-            if let Some(settled) = settled {
-                self.tell(settlement, note.as_deref(), settled);
+        let (mut settlements, rest): (Vec<Settlement>, Vec<_>) = ended
+            .into_iter()
+            .map(|Ended { settlement, slot, note, if_full, .. }| (settlement, (slot, note, if_full)))
+            .unzip();
+        let settled = self.settle_surely(&mut settlements).await;
+        let (mut full, mut slots) = (Vec::new(), Vec::new());
+        for ((settlement, (slot, note, if_full)), settled) in settlements.iter().zip(rest).zip(settled) {
+            match (settled, if_full) {
+                (Some(Settled::QueueFull), Some(instead)) => {
+                    full.push(*instead);
+                    slots.push(slot);
+                }
+                (Some(settled), _) => self.tell(settlement, note.as_deref(), settled),
+                (None, _) => {}
             }
+        }
+        let settled = if full.is_empty() { Vec::new() } else { self.settle_surely(&mut full).await };
+        for (settlement, settled) in full.iter().zip(settled) {
+            if let Some(settled) = settled {
+                self.tell(settlement, Some("a follow-up's queue is full"), settled);
+            }
+        }
+    }
+
+    /// Settles all; `None` for what Redis refuses, which must not keep the others from being settled.
+    async fn settle_surely(&self, settlements: &mut [Settlement]) -> Vec<Option<Settled>> {
+        match self.settle_all(settlements).await {
+            Ok(settled) => settled.into_iter().map(Some).collect(),
+            Err(_) => self.settle_each(settlements).await,
         }
     }
 
@@ -220,7 +282,7 @@ impl Keeping {
 
     fn tell(&self, settlement: &Settlement, note: Option<&str>, settled: Settled) {
         let Lease { queue, id, .. } = &settlement.lease;
-        if settled == Settled::Lost {
+        if settled != Settled::Done {
             self.stats.count_lost();
             info!(target: "margay::task", task_id = id, queue, "the lease was lost, or held already for an earlier try: nothing was changed");
             return;
@@ -244,9 +306,11 @@ impl Keeping {
     async fn beat(&mut self, leases: bool) {
         let repeated = self.unanswered.is_some();
         let now = self.unanswered.unwrap_or_else(queue::now);
-        let (tickets, leases) = if leases || repeated { self.leases() } else { (Vec::new(), Vec::new()) };
-        let beat = self.client.heartbeat(&self.worker, &self.presence, self.present, &leases, now, repeated);
-        let lost = match beat.await {
+        let all = leases || repeated;
+        let (tickets, leases) = if all { self.leases() } else { (Vec::new(), Vec::new()) };
+        let (locks, seats) = if all { self.locks_and_seats() } else { (Vec::new(), Vec::new()) };
+        let beat = self.beat_of(&leases, &locks, &seats, repeated);
+        let lost = match self.client.heartbeat(&self.worker, beat, now).await {
             Ok(lost) => lost,
             Err(error) => {
                 self.unanswered = (error.is_lost_answer() || repeated).then_some(now);
@@ -259,9 +323,33 @@ impl Keeping {
                 held.lease.score = now;
             }
         }
-        for held in lost.into_iter().filter_map(|place| self.held.remove(tickets.get(place)?)) {
+        for held in lost.leases.into_iter().filter_map(|place| self.held.remove(tickets.get(place)?)) {
             lose(&held);
         }
+        for lock in lost.locks.into_iter().filter_map(|place| locks.get(place)) {
+            // As TaskTiger does: the run goes on, since nothing can undo what it has done already.
+            warn!(
+                lock = lock.id,
+                "a task lock has expired and is somebody else's; is `active_timeout` too short?"
+            );
+        }
+    }
+
+    fn beat_of<'a>(
+        &'a self,
+        leases: &'a [Lease],
+        locks: &'a [Lock],
+        seats: &'a [Seat],
+        repeated: bool,
+    ) -> Beat<'a> {
+        let Keeping { presence, present, hold, .. } = self;
+        Beat { presence, present: *present, leases, locks, seats, hold: *hold, repeated }
+    }
+
+    /// What the runs hold beside their leases.
+    fn locks_and_seats(&self) -> (Vec<Lock>, Vec<Seat>) {
+        let locks = self.held.values().filter_map(|held| held.lock.clone()).collect();
+        (locks, self.held.values().filter_map(|held| held.seat.clone()).collect())
     }
 
     /// Every lease, each task once. A task that came back to this very worker while its old run goes on is

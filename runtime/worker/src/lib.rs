@@ -7,10 +7,14 @@
 mod settings;
 mod worker;
 
+mod assemble;
 mod fetch;
+mod job;
 
 mod absent;
+mod ask;
 mod execute;
+mod judge;
 mod library;
 mod output;
 mod record;

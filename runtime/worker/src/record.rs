@@ -16,7 +16,9 @@ pub(crate) fn record(task: &Task, outcome: &Outcome, verdict: &Verdict, facts: F
         Verdict::Error { execution } | Verdict::Forget { execution } => {
             (None, Some(execution.exception_name.clone()))
         }
-        Verdict::Retry { .. } | Verdict::Requeue { .. } | Verdict::Defer { .. } => return None,
+        Verdict::Retry { .. } | Verdict::Requeue { .. } | Verdict::Defer { .. } | Verdict::Leave { .. } => {
+            return None;
+        }
     };
     let message = error.is_some().then(|| outcome.message());
     let record = Ended {

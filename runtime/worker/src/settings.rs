@@ -16,6 +16,23 @@ pub struct Settings {
     /// How many tasks of a queue a batch function gets at most; subqueues inherit, the most specific name
     /// wins. Default: 1.
     pub batch_queues: HashMap<String, usize>,
+    /// How many batches of one queue may run at once, over all workers; a batch is one task, where the queue is no
+    /// batch queue. TaskTiger's workers count as one each. Default: any number.
+    pub max_workers_per_queue: Option<usize>,
+    /// Queues, and their subqueues, of which only one batch may run at once.
+    pub single_worker_queues: Vec<String>,
+    /// How long an idle worker waits for more when it hears of work, so that batches fill up. Default: not at all.
+    pub batch_wait: Duration,
+    /// For how long task locks and the seats of limited queues hold unless they are renewed, and after which time
+    /// [`reap`](Settings::reap) takes an active task for lost. Must be that of the Python workers. Default: 60 s.
+    pub active_timeout: Duration,
+    /// Apply TaskTiger's own rule too: take back active tasks, whoever claimed them, that were not heard of for
+    /// the active timeout. Default: leave that to Python's workers.
+    pub reap: bool,
+    /// How often to reap. Default: 30 s.
+    pub reap_interval: Duration,
+    /// How many tasks to reap at once. Default: 10.
+    pub reap_batch: usize,
     /// How often leases are renewed. Python takes over a task after 60 s. Default: 10 s.
     pub heartbeat: Duration,
     /// For how long the worker counts as present after it was last heard of. Default: 5 s.
@@ -47,6 +64,13 @@ impl Default for Settings {
             concurrency: 16 * cores,
             filter: Filter::default(),
             batch_queues: HashMap::new(),
+            max_workers_per_queue: None,
+            single_worker_queues: Vec::new(),
+            batch_wait: Duration::ZERO,
+            active_timeout: Duration::from_secs(60),
+            reap: false,
+            reap_interval: Duration::from_secs(30),
+            reap_batch: 10,
             heartbeat: Duration::from_secs(10),
             presence: Duration::from_secs(5),
             poll: Duration::from_secs(1),
@@ -66,7 +90,14 @@ impl Settings {
     /// How many tasks of this queue a batch function gets at most.
     pub(crate) fn batch_size(&self, queue: &str) -> usize {
         let named = subtrees(queue).find_map(|name| self.batch_queues.get(name));
-        named.copied().unwrap_or(1).max(1)
+        named.copied().unwrap_or(1).clamp(1, queue::MAX_BATCH)
+    }
+
+    /// How many batches of this queue may run at once, over all workers.
+    pub(crate) fn seats(&self, queue: &str) -> Option<usize> {
+        let single =
+            subtrees(queue).any(|name| self.single_worker_queues.iter().any(|single| single == name));
+        if single { Some(1) } else { self.max_workers_per_queue }
     }
 }
 
@@ -91,6 +122,11 @@ impl Filter {
             }
         }
         self.only.is_empty()
+    }
+
+    /// Whether this queue is taken from because it was named, and not because all are.
+    pub fn names(&self, queue: &str) -> bool {
+        !self.only.is_empty() && self.admits(queue)
     }
 }
 
@@ -126,6 +162,15 @@ mod tests {
         assert!(!filter(&["a.b"], &["a"]).admits("a.c"));
         assert!(!filter(&["a"], &["a.b"]).admits("a.b"));
         assert!(!filter(&["a"], &["a"]).admits("a"));
+    }
+
+    #[test]
+    fn a_single_worker_queue_has_one_seat_and_so_have_its_subqueues() {
+        let single_worker_queues = vec!["a.b".to_owned()];
+        let settings =
+            Settings { single_worker_queues, max_workers_per_queue: Some(4), ..Settings::default() };
+        assert_eq!(["a", "a.b", "a.b.c"].map(|queue| settings.seats(queue)), [Some(4), Some(1), Some(1)]);
+        assert_eq!(Settings::default().seats("a"), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl Stats {
             Verdict::Done { .. } => &self.done,
             Verdict::Retry { .. } => &self.retried,
             Verdict::Error { .. } | Verdict::Forget { .. } => &self.failed,
-            Verdict::Requeue { .. } | Verdict::Defer { .. } => &self.requeued,
+            Verdict::Requeue { .. } | Verdict::Defer { .. } | Verdict::Leave { .. } => &self.requeued,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }

@@ -9,7 +9,7 @@ use modules::Store;
 use queue::{Client, Incarnation, Presence};
 use sandbox::Sandbox;
 use thiserror::Error;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -21,10 +21,12 @@ use crate::agenda::Agenda;
 use crate::board::Board;
 use crate::execute::Executor;
 use crate::fetch::Fetcher;
+use crate::job::Handful;
 use crate::keeper::{Keeper, Keeping};
 use crate::library::Library;
 use crate::services::librarian::Librarian;
 use crate::services::listener::Listener;
+use crate::services::planner::Planner;
 use crate::services::promoter::Promoter;
 use crate::services::reclaimer::Reclaimer;
 use crate::stats::Stats;
@@ -86,7 +88,6 @@ impl Worker {
         };
         match broken {
             None => {
-                info!("stopping: no more tasks are claimed");
                 running.stop(self.settings.concurrency, self.settings.shutdown_grace).await;
                 Ok(())
             }
@@ -103,21 +104,33 @@ impl Worker {
             self.client.clone(),
             self.incarnation.clone(),
             self.presence(),
-            self.settings.presence,
-            self.settings.heartbeat,
+            &self.settings,
             Arc::clone(&stats),
         );
         keeping.announce().await?;
+        let (jobs, incoming) = mpsc::unbounded_channel();
+        let executor = self.executor(keeper.clone());
+        let guests = start_guests(Arc::clone(&executor), incoming)?;
         let mut services = JoinSet::new();
-        let (board, library) = self.start_services(&mut services).await?;
+        let (board, library) = self.start_services(&mut services, executor, guests.handle()).await?;
         services.spawn(log_stats(Arc::clone(&stats), self.settings.stats));
 
         let slots = Arc::new(Semaphore::new(self.settings.concurrency));
-        let (jobs, incoming) = mpsc::unbounded_channel();
         let (stop_fetching, stop) = watch::channel(false);
-        let guests = self.start_guests(incoming, library, keeper.clone())?;
+        let fetcher = Fetcher {
+            client: self.client.clone(),
+            worker: self.incarnation.clone(),
+            settings: self.settings.clone(),
+            slots: Arc::clone(&slots),
+            board,
+            library,
+            keeper: keeper.clone(),
+            jobs,
+            stop,
+            next_ticket: 0,
+        };
         let keeping = tokio::spawn(keeping.run());
-        let fetching = tokio::spawn(self.fetcher(&slots, board, keeper.clone(), jobs, stop).run());
+        let fetching = tokio::spawn(fetcher.run());
         Ok(Running { slots, keeper, stop_fetching, fetching, keeping, services, guests, stats })
     }
 
@@ -132,9 +145,22 @@ impl Worker {
         }
     }
 
+    fn executor(&self, keeper: Keeper) -> Arc<Executor> {
+        Arc::new(Executor {
+            client: self.client.clone(),
+            settings: self.settings.clone(),
+            sandbox: self.sandbox.clone(),
+            keeper,
+            host: self.host.clone(),
+            absent: Absent::default(),
+        })
+    }
+
     async fn start_services(
         &self,
         services: &mut JoinSet<()>,
+        executor: Arc<Executor>,
+        guests: &Handle,
     ) -> Result<(Arc<Board>, watch::Receiver<Arc<Library>>), Error> {
         let client = self.client.clone();
         let store = Store::new(client.clone());
@@ -149,6 +175,7 @@ impl Worker {
             sandbox: self.sandbox.clone(),
             grants: self.settings.grants.clone(),
             library: sender,
+            board: Arc::clone(&board),
             deploys: Arc::clone(&deploys),
             refused: HashSet::new(),
         };
@@ -162,69 +189,46 @@ impl Worker {
         let activity = listener.start(&store).await?;
         librarian.refresh().await?;
 
-        let policy = self.settings.policy.clone();
-        let reclaimer = Reclaimer {
+        let planner = Planner {
             client: client.clone(),
-            incarnation: self.incarnation.clone(),
-            policy,
+            filter: self.settings.filter.clone(),
             library: library.clone(),
-            host: self.host.clone(),
-            poll,
-            presence: self.settings.presence,
+            executor,
         };
-        services.spawn(reclaimer.run());
+        // It may have to ask a guest.
+        services.spawn_on(planner.run(), guests);
+        services.spawn(self.reclaimer(library.clone()).run());
         services.spawn(Promoter { client, board: Arc::clone(&board), agenda, poll }.run());
         services.spawn(listener.run(activity));
         services.spawn(librarian.run());
         Ok((board, library))
     }
 
-    /// Guests have threads of their own. Every poll looks at both the local and the shared queue of runs and
-    /// at timers, so that a guest that computes holds nobody up for more than its tick.
-    fn start_guests(
-        &self,
-        jobs: mpsc::UnboundedReceiver<Vec<crate::fetch::Job>>,
-        library: watch::Receiver<Arc<Library>>,
-        keeper: Keeper,
-    ) -> Result<Runtime, Error> {
-        let guests = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("margay-guests")
-            .event_interval(1)
-            .global_queue_interval(1)
-            .enable_all()
-            .build()?;
-        let executor = Executor {
-            settings: self.settings.clone(),
-            sandbox: self.sandbox.clone(),
-            library,
-            keeper,
-            host: self.host.clone(),
-            absent: Absent::default(),
-        };
-        guests.spawn(Arc::new(executor).dispatch(jobs));
-        Ok(guests)
-    }
-
-    fn fetcher(
-        &self,
-        slots: &Arc<Semaphore>,
-        board: Arc<Board>,
-        keeper: Keeper,
-        jobs: mpsc::UnboundedSender<Vec<crate::fetch::Job>>,
-        stop: watch::Receiver<bool>,
-    ) -> Fetcher {
-        Fetcher {
+    fn reclaimer(&self, library: watch::Receiver<Arc<Library>>) -> Reclaimer {
+        Reclaimer {
             client: self.client.clone(),
-            worker: self.incarnation.clone(),
-            slots: Arc::clone(slots),
-            board,
-            keeper,
-            jobs,
-            stop,
-            lock_retry: self.settings.lock_retry,
-            next_ticket: 0,
+            incarnation: self.incarnation.clone(),
+            settings: self.settings.clone(),
+            library,
+            host: self.host.clone(),
         }
     }
+}
+
+/// Guests have threads of their own. Every poll looks at both the local and the shared queue of runs and at timers, so
+/// that a guest that computes holds nobody up for more than its tick.
+fn start_guests(
+    executor: Arc<Executor>,
+    jobs: mpsc::UnboundedReceiver<Handful>,
+) -> Result<Runtime, std::io::Error> {
+    let guests = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("margay-guests")
+        .event_interval(1)
+        .global_queue_interval(1)
+        .enable_all()
+        .build()?;
+    guests.spawn(executor.dispatch(jobs));
+    Ok(guests)
 }
 
 /// A worker at work.
@@ -258,6 +262,7 @@ impl Running {
     /// without Redis a worker must end too, and what it holds is found by others.
     async fn stop(mut self, concurrency: usize, grace: Duration) {
         self.stop_fetching.send_replace(true);
+        info!("stopping: no more tasks are claimed");
         if timeout(GIVING_BACK, &mut self.fetching).await.is_ok() {
             wait_for_runs(&self.slots, concurrency, &self.keeper, grace).await;
         }

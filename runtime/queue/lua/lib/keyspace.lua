@@ -22,6 +22,19 @@ local function claims_of(worker)
     return prefix .. ':worker:' .. worker .. ':claims'
 end
 
+-- The seats of a queue with a limit, each with the time at which it is free again: TaskTiger's semaphore.
+-- The seat `SYSTEM_LOCK` closes the queue.
+local function seats_of(queue)
+    return prefix .. ':qslock:' .. queue
+end
+
+-- Lets a queue's seats expire after this long, but not before something that is in there already.
+local function keep_seats(queue, ms)
+    if redis.call('PTTL', seats_of(queue)) < ms then
+        redis.call('PEXPIRE', seats_of(queue), math.ceil(ms))
+    end
+end
+
 -- Forgets a claim, but only under this lease: the worker may have claimed the same task again since.
 local function drop_claim(worker, claim, lease)
     local score = redis.call('ZSCORE', claims_of(worker), claim)

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use queue::{Asked, Claim, Client, Incarnation, Lease, NewTask, Presence, Settled, Settlement, State};
+use queue::{
+    Asked, Beat, Claim, Client, Incarnation, Lease, NewTask, Presence, Settled, Settlement, Source, State,
+};
 use task::{Execution, FunctionName, Outcome, Task, Verdict};
 use test_support::{RedisServer, check_invariants};
+
+/// For how long locks and seats hold.
+pub const HOLD: Duration = Duration::from_secs(60);
 
 pub struct Bench {
     pub client: Client,
@@ -34,8 +39,17 @@ impl Bench {
     }
 
     pub async fn claim(&self, queues: &[&str], tasks: usize) -> Vec<Claim> {
-        let asked = Asked { tasks, due_again: self.now + 1.0 };
-        let claimed = self.client.claim(&self.worker, queues, asked, self.now).await.expect("claimed");
+        let queues: Vec<Source<'_>> = queues.iter().map(|queue| Source::unlimited(queue)).collect();
+        self.claim_from(&queues, tasks).await
+    }
+
+    pub async fn claim_from(&self, queues: &[Source<'_>], tasks: usize) -> Vec<Claim> {
+        self.claim_as(&self.worker, queues, tasks).await
+    }
+
+    pub async fn claim_as(&self, worker: &Incarnation, queues: &[Source<'_>], tasks: usize) -> Vec<Claim> {
+        let asked = Asked { batches: tasks, due_again: self.now + 1.0, seat: HOLD };
+        let claimed = self.client.claim(worker, queues, asked, self.now).await.expect("claimed");
         claimed.into_iter().flat_map(|queue| queue.claims).collect()
     }
 
@@ -61,9 +75,9 @@ impl Bench {
     }
 
     async fn beat(&self, leases: &[Lease], repeated: bool) -> Vec<usize> {
-        let (present, presence) = (Duration::from_secs(5), presence());
-        let beat = self.client.heartbeat(&self.worker, &presence, present, leases, self.now, repeated);
-        beat.await.expect("a heartbeat")
+        let presence = presence();
+        let beat = Beat { leases, repeated, ..self::beat(&presence) };
+        self.client.heartbeat(&self.worker, beat, self.now).await.expect("a heartbeat").leases
     }
 
     pub async fn ids(&self, state: State, queue: &str) -> Vec<String> {
@@ -71,10 +85,27 @@ impl Bench {
         listing.tasks.into_iter().map(|found| found.id).collect()
     }
 
+    /// Redis' answer to any command, as texts.
+    pub async fn says(&self, words: &[&str]) -> Vec<String> {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        match self.client.command("answer a test", &command).await.expect("Redis answers") {
+            redis::Value::Nil => Vec::new(),
+            list @ redis::Value::Array(_) => redis::from_redis_value(list).expect("a list of texts"),
+            one => vec![redis::from_redis_value(one).expect("a text")],
+        }
+    }
+
     /// Every test ends here.
     pub async fn finish(self) {
         check_invariants(&self.client).await;
     }
+}
+
+/// A heartbeat of a worker that holds nothing.
+pub fn beat(presence: &Presence) -> Beat<'_> {
+    let present = Duration::from_secs(5);
+    Beat { presence, present, leases: &[], locks: &[], seats: &[], hold: HOLD, repeated: false }
 }
 
 pub fn a_task(id: &str) -> Task {

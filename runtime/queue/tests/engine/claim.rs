@@ -1,8 +1,8 @@
-use queue::{Asked, State};
+use queue::{Asked, Source, State};
 use task::BadPayload;
 
 use crate::Bench;
-use crate::bench::{a_task, ids};
+use crate::bench::{HOLD, a_task, ids};
 
 #[tokio::test]
 async fn a_claim_takes_the_oldest_first_and_makes_them_active() {
@@ -39,10 +39,10 @@ async fn a_claim_says_which_queues_have_more() {
         bench.enqueue("long", id).await;
     }
     bench.enqueue("short", "c").await;
-    let asked = Asked { tasks: 2, due_again: bench.now };
+    let asked = Asked { batches: 2, due_again: bench.now, seat: HOLD };
     let claimed = bench
         .client
-        .claim(&bench.worker, &["long", "short", "none"], asked, bench.now)
+        .claim(&bench.worker, &["long", "short", "none"].map(Source::unlimited), asked, bench.now)
         .await
         .expect("claimed");
     let more: Vec<_> = claimed.iter().map(|queue| (queue.queue.as_str(), queue.more)).collect();
@@ -69,8 +69,12 @@ async fn a_task_without_a_payload_is_dropped_and_named() {
     let mut delete = redis::cmd("DEL");
     delete.arg(bench.client.keys().payload("a"));
     bench.client.command("delete a payload", &delete).await.expect("deleted");
-    let asked = Asked { tasks: 1, due_again: bench.now };
-    let claimed = bench.client.claim(&bench.worker, &["mail"], asked, bench.now).await.expect("claimed");
+    let asked = Asked { batches: 1, due_again: bench.now, seat: HOLD };
+    let claimed = bench
+        .client
+        .claim(&bench.worker, &[Source::unlimited("mail")], asked, bench.now)
+        .await
+        .expect("claimed");
     assert_eq!(claimed[0].missing, ["a"]);
     assert!(claimed[0].claims.is_empty());
     bench.finish().await;
@@ -100,5 +104,18 @@ async fn scripts_come_back_after_redis_forgot_them() {
     flush.arg("FLUSH");
     bench.client.command("forget the scripts", &flush).await.expect("flushed");
     assert_eq!(bench.claim(&["mail"], 1).await.len(), 1);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_has_room_for_batches_not_for_tasks() {
+    let bench = Bench::new().await;
+    for n in 0..9 {
+        bench.enqueue("words", &format!("w{n}")).await;
+        bench.enqueue("mail", &format!("m{n}")).await;
+    }
+    let words = Source { queue: "words", seats: None, batch: 4 };
+    assert_eq!(ids(&bench.claim_from(&[words], 2).await).len(), 8);
+    assert_eq!(bench.claim_from(&[words, Source::unlimited("mail")], 3).await.len(), 1 + 2);
     bench.finish().await;
 }

@@ -1,8 +1,8 @@
 use queue::{Error, NewTask, State};
-use task::Task;
+use task::{Task, Verdict};
 
 use crate::Bench;
-use crate::bench::a_task;
+use crate::bench::{a_task, an_execution};
 
 #[tokio::test]
 async fn a_task_that_is_due_waits_in_its_queue() {
@@ -65,5 +65,56 @@ async fn a_bad_queue_name_anywhere_in_a_bulk_enqueues_nothing() {
     let refused = bench.client.enqueue(tasks, bench.now).await;
     assert!(matches!(refused, Err(Error::Name(_))), "{refused:?}");
     assert!(bench.client.queues().await.expect("queues").is_empty());
+    bench.finish().await;
+}
+
+fn at_most(most: u32, id: &str) -> Task {
+    Task { max_queue_size: Some(most), ..a_task(id) }
+}
+
+#[tokio::test]
+async fn a_full_queue_takes_none_of_a_calls_tasks() {
+    let bench = Bench::new().await;
+    bench.enqueue("mail", "a").await;
+    bench.claim_one("mail").await;
+    bench.schedule("mail", "b", bench.now + 9.0).await;
+    let both = ["c", "d"].map(|id| NewTask::new("mail", at_most(3, id)));
+    let refused = bench.client.enqueue(both, bench.now).await.expect_err("full");
+    let Error::QueueFull { queue, size, limit } = &refused else { panic!("{refused}") };
+    assert_eq!((queue.as_str(), *size, *limit), ("mail", 2, 3));
+    assert!(bench.ids(State::Queued, "mail").await.is_empty());
+    bench.enqueue_task("mail", at_most(3, "c")).await;
+    assert_eq!(bench.ids(State::Queued, "mail").await, ["c"]);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_task_that_is_in_the_full_queue_already_may_be_enqueued_again() {
+    let bench = Bench::new().await;
+    let unique = Task { unique: true, ..at_most(1, "a") };
+    bench.enqueue_task("mail", unique.clone()).await;
+    bench.enqueue_task("mail", unique.clone()).await;
+    let scheduled = NewTask { due: Some(bench.now + 9.0), ..NewTask::new("mail", unique) };
+    assert!(bench.client.enqueue([scheduled], bench.now).await.is_err(), "another place is room taken");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_one_call_enqueues_counts_for_its_later_tasks() {
+    let bench = Bench::new().await;
+    let later = NewTask { due: Some(bench.now + 9.0), ..NewTask::new("mail", at_most(2, "b")) };
+    let tasks = [NewTask::new("mail", at_most(2, "a")), later, NewTask::new("mail", at_most(2, "c"))];
+    assert!(bench.client.enqueue(tasks, bench.now).await.is_err());
+    assert!(bench.client.queues().await.expect("queues").is_empty());
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn failed_tasks_take_up_no_room() {
+    let bench = Bench::new().await;
+    bench.enqueue_task("mail", at_most(1, "a")).await;
+    let claim = bench.claim_one("mail").await;
+    bench.settle(&claim, Verdict::Error { execution: an_execution() }).await;
+    bench.enqueue_task("mail", at_most(1, "b")).await;
     bench.finish().await;
 }

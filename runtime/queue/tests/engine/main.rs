@@ -8,8 +8,11 @@ mod connect;
 mod enqueue;
 mod inspect;
 mod lease;
+mod lock;
+mod plan;
 mod promote;
 mod reclaim;
+mod seats;
 mod settle;
 
 use bench::Bench;

@@ -116,3 +116,56 @@ async fn workers(bench: &Bench) -> redis::Value {
     count.arg(bench.client.keys().workers());
     bench.client.command("count workers", &count).await.expect("counted")
 }
+
+#[tokio::test]
+async fn what_tasktigers_own_rule_put_into_error_is_taken_back() {
+    let mut bench = Bench::new().await;
+    bench.enqueue("mail", "a").await;
+    bench.heartbeat(&[]).await;
+    bench.claim_one("mail").await;
+    vanish(&bench).await;
+    bench.now += 61.0;
+    // What a Python worker does with an active task that nobody was heard of for a minute.
+    for words in [["SREM", "t:active", "mail"], ["SADD", "t:error", "mail"], ["DEL", "t:active:mail", "x"]] {
+        bench.says(&words).await;
+    }
+    bench.says(&["ZADD", "t:error:mail", &bench.now.to_string(), "a"]).await;
+
+    let orphans = bench.client.orphans(&Incarnation::fresh()).await.expect("looked").remove(0);
+    let claim = &orphans.claims[0];
+    let requeue = Verdict::Requeue { at: None, redeliveries: 1 };
+    let settlement = Settlement::new(claim.lease.clone(), claim.task.as_ref().ok(), requeue);
+    bench.client.settle(&orphans.worker, &mut [settlement], bench.now).await.expect("settled");
+    assert_eq!(bench.ids(State::Queued, "mail").await, ["a"]);
+    assert!(bench.ids(State::Error, "mail").await.is_empty());
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn tasks_that_nobody_was_heard_of_for_long_are_found_whoever_claimed_them() {
+    let mut bench = Bench::new().await;
+    for id in ["old", "new"] {
+        bench.enqueue("mail", id).await;
+        bench.claim_one("mail").await;
+        bench.now += 40.0;
+    }
+    let expired = bench.client.expired(bench.now - 60.0, 9).await.expect("looked");
+    assert_eq!(crate::bench::ids(&expired), ["old"]);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn clocks_that_are_30_seconds_apart_take_nothing_from_the_living() {
+    for skew in [-30.0, 30.0] {
+        let mut bench = Bench::new().await;
+        bench.enqueue("mail", "a").await;
+        bench.heartbeat(&[]).await;
+        let claim = bench.claim_one("mail").await;
+        bench.now += 10.0;
+        let theirs = bench.now + skew;
+        assert!(bench.client.orphans(&Incarnation::fresh()).await.expect("looked").is_empty());
+        assert!(bench.client.expired(theirs - 60.0, 9).await.expect("looked").is_empty());
+        assert_eq!(bench.settle(&claim, done()).await, Settled::Done);
+        bench.finish().await;
+    }
+}

@@ -187,3 +187,46 @@ async fn runs_that_leave_much_behind_are_settled_in_several_calls() {
     assert_eq!(bench.client.queues().await.expect("queues")["next"].queued, 800);
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn a_follow_up_without_room_keeps_its_task_from_being_settled() {
+    let bench = Bench::new().await;
+    bench.enqueue("mail", "a").await;
+    bench.enqueue("next", "b").await;
+    let claim = bench.claim_one("mail").await;
+    let follow_up = NewTask::new("next", Task { max_queue_size: Some(1), ..a_task("c") });
+    let settlement = Settlement {
+        follow_ups: vec![follow_up],
+        ..Settlement::new(claim.lease.clone(), claim.task.as_ref().ok(), done())
+    };
+    assert_eq!(bench.settle_all(vec![settlement]).await, [Settled::QueueFull]);
+    assert_eq!(bench.ids(State::Active, "mail").await, ["a"]);
+    assert_eq!(bench.ids(State::Queued, "next").await, ["b"]);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_unique_tasks_retry_does_not_put_off_its_twin() {
+    let bench = Bench::new().await;
+    let unique = Task { unique: true, ..a_task("a") };
+    bench.enqueue_task("mail", unique.clone()).await;
+    let claim = bench.claim_one("mail").await;
+    let twin = NewTask { due: Some(bench.now + 5.0), ..NewTask::new("mail", unique) };
+    bench.client.enqueue([twin], bench.now).await.expect("scheduled");
+    bench.settle(&claim, Verdict::Retry { at: bench.now + 60.0, execution: an_execution() }).await;
+    assert_eq!(bench.client.find("a", 0).await.expect("found")[0].score, bench.now + 5.0);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_task_that_is_left_to_others_goes_back_to_where_it_was() {
+    let mut bench = Bench::new().await;
+    bench.enqueue("mail", "a").await;
+    let queued = bench.now;
+    bench.now += 9.0;
+    bench.enqueue("mail", "b").await;
+    let claim = bench.claim_one("mail").await;
+    bench.settle(&claim, Verdict::Leave { queued }).await;
+    assert_eq!(bench.ids(State::Queued, "mail").await, ["a", "b"]);
+    bench.finish().await;
+}

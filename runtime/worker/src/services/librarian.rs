@@ -10,6 +10,7 @@ use sandbox::{Grants, Sandbox};
 use tokio::sync::{Notify, watch};
 use tracing::{error, info, warn};
 
+use crate::board::Board;
 use crate::library::{Code, Library, Loaded};
 
 pub(crate) struct Librarian {
@@ -17,6 +18,7 @@ pub(crate) struct Librarian {
     pub(crate) sandbox: Sandbox,
     pub(crate) grants: HashMap<String, Grants>,
     pub(crate) library: watch::Sender<Arc<Library>>,
+    pub(crate) board: Arc<Board>,
     pub(crate) deploys: Arc<Notify>,
     /// Digests that cannot run here; compiling them again would end the same way.
     pub(crate) refused: HashSet<String>,
@@ -41,11 +43,17 @@ impl Librarian {
     /// Brings every module to its current version. One that cannot be had leaves the others alone.
     pub(crate) async fn refresh(&mut self) -> Result<(), modules::Error> {
         let catalog = Arc::new(self.store.catalog().await?);
+        let mut new_modules = false;
         self.library.send_modify(|library| {
+            new_modules = catalog.modules().any(|(name, _)| library.catalog.module(name).is_none());
             let library = Arc::make_mut(library);
             library.shelf.retain(|name, _| catalog.module(name).is_some());
             library.catalog = Arc::clone(&catalog);
         });
+        if new_modules {
+            // Queues of others may be this worker's by now.
+            self.board.unpark();
+        }
         for (name, version) in catalog.modules() {
             let on_shelf = self.library.borrow().shelf.get(name).map(|loaded| loaded.version.digest.clone());
             if on_shelf.as_ref() == Some(&version.digest) || self.refused.contains(&version.digest) {

@@ -3,5 +3,6 @@
 
 pub(crate) mod librarian;
 pub(crate) mod listener;
+pub(crate) mod planner;
 pub(crate) mod promoter;
 pub(crate) mod reclaimer;

@@ -1,54 +1,87 @@
-//! The reclaimer: takes back what vanished workers held. Any worker may; the lease decides who does.
+//! The reclaimer: takes back what vanished workers held. Any worker may; the lease decides who does. Where it is told
+//! to, it also applies TaskTiger's rule: an active task that nobody was heard of for a minute is lost, whoever
+//! claimed it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use queue::{Client, Error, Incarnation, Orphans, Settled, Settlement};
-use task::{Facts, Interruption, Outcome, Policy, decide, refuse};
+use queue::{Claim, Client, Error, Incarnation, Lock, Orphans, Seat, Settled, Settlement};
+use task::{Facts, Interruption, Outcome, Task, Timestamp, decide, refuse};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::warn;
 
+use crate::Settings;
 use crate::library::Library;
 use crate::record::record;
 
 pub(crate) struct Reclaimer {
     pub(crate) client: Client,
     pub(crate) incarnation: Incarnation,
-    pub(crate) policy: Policy,
+    pub(crate) settings: Settings,
     pub(crate) library: watch::Receiver<Arc<Library>>,
     pub(crate) host: String,
-    pub(crate) poll: Duration,
-    pub(crate) presence: Duration,
 }
 
 impl Reclaimer {
     pub(crate) async fn run(self) {
+        let mut reaped = Instant::now();
         loop {
             // Workers that started together need not all look together.
-            let jitter = self.poll.mul_f64(rand::random_range(0.0..0.5));
-            sleep(self.poll + jitter).await;
-            if let Err(error) = self.reclaim().await {
+            let poll = self.settings.poll;
+            let jitter = poll.mul_f64(rand::random_range(0.0..0.5));
+            sleep(poll + jitter).await;
+            let reap = self.settings.reap && reaped.elapsed() >= self.settings.reap_interval;
+            if reap {
+                reaped = Instant::now();
+            }
+            if let Err(error) = self.take_back(reap).await {
                 warn!(%error, "could not look for what vanished workers held; trying again");
                 // Redis was away, and with it the presence of everybody: let the living come back first.
-                sleep(self.presence).await;
+                sleep(self.settings.presence).await;
             }
         }
     }
 
-    async fn reclaim(&self) -> Result<(), Error> {
+    /// Takes back what vanished workers held and, where asked to, what has expired.
+    pub(crate) async fn take_back(&self, reap: bool) -> Result<(), Error> {
         for Orphans { worker, claims } in self.client.orphans(&self.incarnation).await? {
-            let mut settlements: Vec<Settlement> = claims.iter().map(|claim| self.judge(claim)).collect();
-            let settled = match self.client.settle(&worker, &mut settlements, queue::now()).await {
-                Err(error) if !error.is_connection() => self.settle_each(&worker, &mut settlements).await,
-                settled => settled?,
-            };
-            let tasks = settled.iter().filter(|settled| **settled == Settled::Done).count();
+            let settlements = claims.iter().map(|claim| self.judge(claim, Some(&worker))).collect();
+            let tasks = self.settle(&worker, settlements).await?;
             if tasks > 0 {
                 warn!(vanished = %worker, tasks, "took back the tasks of a vanished worker");
             }
         }
+        if reap {
+            self.reap().await?;
+        }
         Ok(())
+    }
+
+    /// TaskTiger's rule. Full batches follow each other at once.
+    async fn reap(&self) -> Result<(), Error> {
+        loop {
+            let before = queue::now() - self.settings.active_timeout.as_secs_f64();
+            let claims = self.client.expired(before, self.settings.reap_batch).await?;
+            let found = claims.len();
+            let settlements = claims.iter().map(|claim| self.judge(claim, None)).collect();
+            let tasks = self.settle(&Incarnation::fresh(), settlements).await?;
+            if tasks > 0 {
+                warn!(tasks, "took back active tasks that nobody was heard of for the active timeout");
+            }
+            if found < self.settings.reap_batch || tasks == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Settles in the name of whoever claimed the tasks, and answers how many were still there.
+    async fn settle(&self, worker: &Incarnation, mut settlements: Vec<Settlement>) -> Result<usize, Error> {
+        let settled = match self.client.settle(worker, &mut settlements, queue::now()).await {
+            Err(error) if !error.is_connection() => self.settle_each(worker, &mut settlements).await,
+            settled => settled?,
+        };
+        Ok(settled.iter().filter(|settled| **settled == Settled::Done).count())
     }
 
     /// One that Redis refuses must not keep the others from coming back.
@@ -65,25 +98,46 @@ impl Reclaimer {
         answers
     }
 
-    fn judge(&self, claim: &queue::Claim) -> Settlement {
+    /// What happens to a task whose worker is gone: one of ours, whose locks and seats can be told, or nobody knows
+    /// whose.
+    fn judge(&self, claim: &Claim, worker: Option<&Incarnation>) -> Settlement {
         let library = Arc::clone(&self.library.borrow());
-        let mut facts = Facts {
-            executions: claim.executions,
-            started: claim.lease.score,
-            now: queue::now(),
-            host: &self.host,
-            options: None,
-            chance: 0.0,
-            custom_delay: None,
-        };
+        let policy = &self.settings.policy;
+        let mut facts = self.facts(claim.executions, claim.lease.score);
         let task = match &claim.task {
             Ok(task) => task,
-            Err(bad) => return Settlement::new(claim.lease.clone(), None, refuse(bad, facts, &self.policy)),
+            Err(bad) => return Settlement::new(claim.lease.clone(), None, refuse(bad, facts, policy)),
         };
         facts.options = library.resolve(&task.func).ok().map(|(_, function)| &function.options);
-        let outcome = Outcome::Interrupted(Interruption::WorkerVanished);
-        let verdict = decide(task, &outcome, facts, &self.policy);
+        let outcome = match worker {
+            Some(_) => Outcome::Interrupted(Interruption::WorkerVanished),
+            None => expired(task, self.settings.active_timeout),
+        };
+        let verdict = decide(task, &outcome, facts, policy);
         let record = record(task, &outcome, &verdict, facts);
-        Settlement { record, ..Settlement::new(claim.lease.clone(), Some(task), verdict) }
+        let lock = worker.and_then(|worker| {
+            let id = task.lock_id(facts.options).ok().flatten()?;
+            Some(Lock::of_worker(id, worker))
+        });
+        let seat = worker.map(|worker| {
+            let (queue, name) = (claim.lease.queue.clone(), worker.seat(&claim.lease.id));
+            Seat { queue, name }
+        });
+        Settlement { record, lock, seat, ..Settlement::new(claim.lease.clone(), Some(task), verdict) }
     }
+
+    fn facts(&self, executions: u32, started: Timestamp) -> Facts<'_> {
+        let (now, chance) = (queue::now(), rand::random());
+        Facts { executions, started, now, host: &self.host, options: None, chance, custom_delay: None }
+    }
+}
+
+/// TaskTiger runs an expired task again if its failures by timeout are retried, and else fails it.
+fn expired(task: &Task, limit: Duration) -> Outcome {
+    let traceback = "Nobody was heard of who runs it.".to_owned();
+    let timed_out = Outcome::TimedOut { limit: limit.as_secs_f64(), traceback };
+    if task.retry_on.iter().any(|name| timed_out.matches(name)) {
+        return Outcome::Interrupted(Interruption::WorkerVanished);
+    }
+    Outcome::Refused { kind: "margay:Expired", message: timed_out.message() }
 }

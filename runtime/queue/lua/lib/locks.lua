@@ -1,0 +1,40 @@
+-- Task locks are those of redis-py: a text with an expiry, under TaskTiger's name. Whoever meets one that is held
+-- waits in `scheduled`, and is noted here with the time until which it waits.
+local function lock_of(lock)
+    return prefix .. ':lockv2:' .. lock
+end
+
+local function waiters_of(lock)
+    return prefix .. ':waiters:' .. lock
+end
+
+-- Puts the task that has waited longest for a lock at the head of its queue. One that waits no more, or for
+-- something else by now, is passed over.
+local function wake_next(lock, now)
+    for _ = 1, 100 do
+        local first = redis.call('ZPOPMIN', waiters_of(lock))
+        if #first == 0 then
+            return
+        end
+        local queue, id = string.match(first[1], '^(.*):([^:]*)$')
+        local due = redis.call('ZSCORE', in_state('scheduled', queue), id)
+        if due and tonumber(due) == tonumber(first[2]) then
+            redis.call('ZREM', in_state('scheduled', queue), id)
+            forget_if_empty('scheduled', queue)
+            local head = redis.call('ZRANGE', in_state('queued', queue), 0, 0, 'WITHSCORES')[2]
+            redis.call('ZADD', in_state('queued', queue), 'NX', head or now, id)
+            redis.call('SADD', prefix .. ':queued', queue)
+            announce(queue)
+            return
+        end
+    end
+end
+
+-- Frees a lock, if its holder's token begins like this: a whole token, or what all tokens of a worker share.
+local function unlock(lock, token, now)
+    local holder = redis.call('GET', lock_of(lock))
+    if holder and string.sub(holder, 1, #token) == token then
+        redis.call('DEL', lock_of(lock))
+        wake_next(lock, now)
+    end
+end

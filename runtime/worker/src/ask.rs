@@ -1,0 +1,283 @@
+//! Ask: functions of the user's that serve the runs of others: a custom retry method, a custom schedule, the hooks
+//! of a runner.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use queue::{NewTask, Running};
+use sandbox::{Call, Effects, FollowUp, Limits, Report, TaskInfo};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use task::{Execution, FunctionName, FunctionSpec, Hook, NextRun, Outcome, Task, Timestamp, custom_retry};
+use tracing::warn;
+
+use crate::execute::{Executor, Ready};
+use crate::judge::Ran;
+use crate::library::{Code, Library, Loaded};
+use crate::output::TaskOutput;
+
+/// The longest that such a function may take, where it says nothing itself: a task waits for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Executor {
+    /// What the task's custom retry method says: seconds to wait, or `None` to stop. TaskTiger stops too where a
+    /// method cannot be found or fails.
+    pub(crate) async fn ask_for_delay(&self, ready: &Ready, outcome: &Outcome, ran: Ran<'_>) -> Option<f64> {
+        let Ready { task, job } = ready;
+        let asked = custom_retry(task, outcome, job.executions, ran.options(), &self.settings.policy)?;
+        let further: Vec<Box<RawValue>> = serde_json::from_str(asked.args.get()).unwrap_or_default();
+        let mut args = vec![asked.number.to_string()];
+        args.extend(further.iter().map(|arg| arg.get().to_owned()));
+        let args = format!("[{}]", args.join(","));
+        match self.ask(ran.library, asked.function, args, ready.info()).await {
+            Ok(Value::Null) => None,
+            Ok(answer) => {
+                let delay = answer.as_f64().filter(|delay| delay.is_finite());
+                if delay.is_none() {
+                    warn!(task_id = task.id, function = asked.function, %answer, "a retry method must answer seconds or null; not retried");
+                }
+                delay.map(|delay| delay.max(0.0))
+            }
+            Err(reason) => {
+                warn!(
+                    task_id = task.id,
+                    function = asked.function,
+                    reason,
+                    "the retry method could not be asked; not retried"
+                );
+                None
+            }
+        }
+    }
+
+    /// When a periodic function runs next, strictly after `now`.
+    pub(crate) async fn next_run(
+        &self,
+        func: &FunctionName,
+        function: &FunctionSpec,
+        library: &Library,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let asked = match function.options.schedule.as_ref()?.next(now) {
+            NextRun::At(time) => return Some(time),
+            NextRun::Never => return None,
+            NextRun::Ask(asked) => asked,
+        };
+        let args = format!("[{}]", (now * 1000.0).round());
+        match self.ask(library, asked, args, TaskInfo::default()).await {
+            Ok(Value::Null) => None,
+            Ok(answer) if answer.is_number() => answer.as_f64().map(|next| (next / 1000.0).max(now)),
+            Ok(answer) => {
+                warn!(%func, function = asked, %answer, "a schedule must answer milliseconds or null");
+                None
+            }
+            Err(reason) => {
+                warn!(%func, function = asked, reason, "the schedule could not be asked; asking again later");
+                None
+            }
+        }
+    }
+
+    /// Before a periodic function runs its next run is planned, so that it goes on whatever happens to this one.
+    pub(crate) async fn plan_next(&self, run: &[Ready], function: &FunctionSpec, library: &Library) {
+        if function.options.schedule.is_none() {
+            return;
+        }
+        for Ready { task, job } in run {
+            let periodic = Task::periodic(task.func.clone());
+            if task.id != periodic.id {
+                continue;
+            }
+            let now = queue::now();
+            let Some(due) = self.next_run(&task.func, function, library, now).await else { continue };
+            let next = NewTask { queue: job.lease.queue.clone(), task: periodic, due: Some(due) };
+            if let Err(error) = self.client.plan(&mut [next], Running::NeedsNext, now).await {
+                warn!(func = %task.func, %error, "could not plan the next run; it will be found missing");
+            }
+        }
+    }
+
+    /// Calls the runner's `before`. An error is how the run has ended, which therefore does not begin.
+    pub(crate) async fn call_before(
+        &self,
+        run: &[Ready],
+        function: &FunctionSpec,
+        library: &Library,
+    ) -> Result<Vec<FollowUp>, Outcome> {
+        let Some((loaded, hook)) = self.hook(&run[0], Some(function), library, Hook::Before) else {
+            return Ok(Vec::new());
+        };
+        let tasks = run.iter().map(about).collect();
+        let (outcome, effects) = self.call_hook(loaded, hook, tasks, run[0].info()).await;
+        match outcome {
+            Outcome::Finished(_) => Ok(effects.follow_ups),
+            failed => Err(failed),
+        }
+    }
+
+    /// Calls the runner's `after`, where the run has ended at all. Answers what it enqueued.
+    pub(crate) async fn call_after(
+        &self,
+        run: &[Ready],
+        outcomes: &[Outcome],
+        ran: Ran<'_>,
+    ) -> Vec<FollowUp> {
+        let ended = !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Interrupted(_)));
+        let Some((loaded, hook)) =
+            self.hook(&run[0], ran.function, ran.library, Hook::After).filter(|_| ended)
+        else {
+            return Vec::new();
+        };
+        let tasks = run.iter().zip(outcomes).map(|(ready, outcome)| {
+            let mut about = about(ready);
+            about["outcome"] = ended_how(outcome);
+            about
+        });
+        self.call_and_log(loaded, hook, tasks.collect(), run[0].info()).await
+    }
+
+    /// Calls the runner's `on_permanent_error`. Answers what it enqueued.
+    pub(crate) async fn call_on_permanent_error(
+        &self,
+        ready: &Ready,
+        execution: &Execution,
+        ran: Ran<'_>,
+    ) -> Vec<FollowUp> {
+        let Some((loaded, hook)) = self.hook(ready, ran.function, ran.library, Hook::OnPermanentError) else {
+            return Vec::new();
+        };
+        let mut about = about(ready);
+        about["execution"] = serde_json::to_value(execution).unwrap_or_default();
+        self.call_and_log(loaded, hook, vec![about], ready.info()).await
+    }
+
+    /// The hook of the task's runner: of the module that its payload names, else its function, else its own.
+    fn hook<'a>(
+        &self,
+        ready: &Ready,
+        function: Option<&FunctionSpec>,
+        library: &'a Library,
+        hook: Hook,
+    ) -> Option<(&'a Loaded, &'a FunctionSpec)> {
+        let task = &ready.task;
+        let of_class =
+            task.runner_class.as_deref().map(|class| class.rsplit_once(':').map_or(class, |(m, _)| m));
+        let named = of_class.or(function.and_then(|function| function.options.runner.as_deref()));
+        let loaded = library.shelf.get(named.unwrap_or(task.func.module()));
+        if let (Some(runner), None) = (named, loaded) {
+            warn!(task_id = task.id, runner, "the runner's module is not deployed; its hooks are not called");
+        }
+        let loaded = loaded?;
+        let found = loaded.version.functions.iter().find(|function| function.hook == Some(hook))?;
+        Some((loaded, found))
+    }
+
+    async fn call_and_log(
+        &self,
+        loaded: &Loaded,
+        hook: &FunctionSpec,
+        tasks: Vec<Value>,
+        info: TaskInfo,
+    ) -> Vec<FollowUp> {
+        let id = info.id.clone();
+        let (outcome, effects) = self.call_hook(loaded, hook, tasks, info).await;
+        if let Outcome::Finished(_) = outcome {
+            return effects.follow_ups;
+        }
+        warn!(
+            task_id = id,
+            hook = hook.name,
+            outcome = outcome.word(),
+            "a hook failed: {}",
+            outcome.message()
+        );
+        Vec::new()
+    }
+
+    async fn call_hook(
+        &self,
+        loaded: &Loaded,
+        hook: &FunctionSpec,
+        tasks: Vec<Value>,
+        info: TaskInfo,
+    ) -> (Outcome, Effects) {
+        let args = json!([{ "tasks": tasks }]).to_string();
+        self.call(loaded, hook, args, info).await
+    }
+
+    /// The answer of a function, by its full name.
+    async fn ask(
+        &self,
+        library: &Library,
+        function: &str,
+        args: String,
+        info: TaskInfo,
+    ) -> Result<Value, String> {
+        let name = FunctionName::parse(function).map_err(|error| error.to_string())?;
+        let (loaded, function) =
+            library.resolve(&name).map_err(|_| format!("no deployed module offers `{name}`"))?;
+        match self.call(loaded, function, args, info).await.0 {
+            Outcome::Finished(answer) => serde_json::from_str(&answer).map_err(|error| error.to_string()),
+            outcome => Err(outcome.message()),
+        }
+    }
+
+    async fn call(
+        &self,
+        loaded: &Loaded,
+        function: &FunctionSpec,
+        args: String,
+        info: TaskInfo,
+    ) -> (Outcome, Effects) {
+        let module = match &loaded.code {
+            Code::Ready(module) => module,
+            Code::Refused(reason) => {
+                let outcome = Outcome::Refused { kind: "margay:RefusedModule", message: reason.clone() };
+                return (outcome, Effects::default());
+            }
+        };
+        let own = function.options.hard_timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let limits = Limits { hard_timeout: own.unwrap_or(PATIENCE), ..self.settings.limits.clone() };
+        let output = TaskOutput { task_id: info.id.clone(), func: function.name.clone() };
+        let run = sandbox::Run {
+            function: &function.name,
+            calls: vec![Call { info, args, kwargs: "{}".to_owned() }],
+            batch: false,
+            limits: &limits,
+            grants: &loaded.grants,
+            output: Arc::new(output),
+            cancelled: Arc::new(AtomicBool::new(false)),
+        };
+        let Report { mut outcomes, effects, .. } = self.sandbox.run(module, run).await;
+        (outcomes.pop().unwrap_or(Outcome::Cancelled), effects)
+    }
+}
+
+/// What a hook may know of a task.
+fn about(ready: &Ready) -> Value {
+    let Ready { task, job } = ready;
+    let parsed = |json: &str| serde_json::from_str::<Value>(json).unwrap_or_default();
+    json!({
+        "id": task.id,
+        "function": task.func,
+        "queue": job.lease.queue,
+        "attempt": job.executions.saturating_add(1),
+        "args": parsed(task.args_json()),
+        "kwargs": parsed(task.kwargs_json()),
+    })
+}
+
+fn ended_how(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Finished(result) => {
+            let result: Value = serde_json::from_str(result).unwrap_or_default();
+            json!({ "outcome": outcome.word(), "result": result })
+        }
+        outcome => json!({
+            "outcome": outcome.word(),
+            "error": outcome.exception_name(),
+            "message": outcome.message(),
+        }),
+    }
+}
