@@ -60,6 +60,7 @@ fn describe<T: Task>() -> FunctionSpec {
         input: T::INPUT.map(str::to_owned),
         output: T::OUTPUT.map(str::to_owned),
         batch: matches!(T::BODY, Body::Many(_)),
+        hook: None,
         options: T::options(),
     }
 }

@@ -21,7 +21,7 @@ struct Probe;
 export!(Probe);
 
 /// All functions, and whether they take batches.
-const FUNCTIONS: [(&str, bool); 34] = [
+const FUNCTIONS: [(&str, bool); 44] = [
     ("noop", false),
     ("version", false),
     ("echo", false),
@@ -55,6 +55,16 @@ const FUNCTIONS: [(&str, bool); 34] = [
     ("current", false),
     ("time_left", false),
     ("cancelled", false),
+    ("backoff", false),
+    ("fail_custom", false),
+    ("keep_one", false),
+    ("jitter_fail", false),
+    ("locked", false),
+    ("locked_by_user", false),
+    ("unique_one", false),
+    ("few", false),
+    ("adopted", false),
+    ("watched", false),
     ("batch", true),
 ];
 
@@ -74,7 +84,12 @@ impl Guest for Probe {
             "version" => Ok(version()),
             "echo" => Ok(first.to_string()),
             "kwargs" => Ok(call.kwargs),
-            "fail" => Err(failure(first)),
+            "fail" | "fail_custom" | "keep_one" | "jitter_fail" => Err(failure(first)),
+            "backoff" => Ok(backoff(first, &args[1])),
+            "watched" => match first.get("kind") {
+                Some(_) => Err(failure(first)),
+                None => Ok(first.to_string()),
+            },
             "panic" => panic!("{}", text(first)),
             "trap" => core::arch::wasm32::unreachable(),
             "exit" => std::process::exit(number(first) as i32),
@@ -89,6 +104,12 @@ impl Guest for Probe {
             "hold" => {
                 hold(&text(first));
                 Ok(version())
+            }
+            "locked" | "locked_by_user" | "unique_one" | "few" | "adopted" => {
+                if let Some(path) = first.as_str() {
+                    hold(path);
+                }
+                Ok("null".to_owned())
             }
             "grow" => Ok(vec![1u8; number(first) as usize].len().to_string()),
             "try_grow" => Ok(Vec::<u8>::new().try_reserve(number(first) as usize).is_ok().to_string()),
@@ -214,6 +235,14 @@ fn failure(input: &Value) -> Failure {
     }
 }
 
+/// Retries after one step and after two, and then no more.
+fn backoff(retry: &Value, step: &Value) -> String {
+    match number(retry) {
+        retry @ 0..=2 => json!(retry as f64 * step.as_f64().unwrap_or(0.05)).to_string(),
+        _ => "null".to_owned(),
+    }
+}
+
 fn file<T>(result: std::io::Result<T>) -> Result<T, Failure> {
     result.map_err(|error| failure(&json!({ "kind": "io", "message": error.to_string() })))
 }
@@ -285,25 +314,53 @@ fn spec(name: &str, batch: bool) -> FunctionSpec {
         input: Some(r#"{"type":"object"}"#.to_owned()),
         output: None,
         batch,
-        options: FunctionOptions {
-            queue: batch.then(|| "batches".to_owned()),
-            hard_timeout: (name == "spin").then_some(1500),
-            unique: false,
-            unique_key: Vec::new(),
-            lock: false,
-            lock_key: Vec::new(),
-            max_queue_size: None,
-            retry_method: (name == "fail").then_some(RetryMethod::Default),
-            retry_on: Vec::new(),
-            max_stored_executions: None,
-            schedule: None,
-            runner: None,
-            priority: None,
-            deadline: None,
-            expires: None,
-            result_ttl: None,
-            jitter: None,
-            on_worker_lost: None,
+        hook: None,
+        options: options(name),
+    }
+}
+
+fn options(name: &str) -> FunctionOptions {
+    let none = FunctionOptions {
+        queue: None,
+        hard_timeout: None,
+        unique: false,
+        unique_key: Vec::new(),
+        lock: false,
+        lock_key: Vec::new(),
+        max_queue_size: None,
+        retry_method: None,
+        retry_on: Vec::new(),
+        max_stored_executions: None,
+        schedule: None,
+        runner: None,
+        priority: None,
+        deadline: None,
+        expires: None,
+        result_ttl: None,
+        jitter: None,
+        on_worker_lost: None,
+    };
+    let fixed = |delay, max_retries| Some(RetryMethod::Fixed(FixedRetry { delay, max_retries }));
+    match name {
+        "batch" => FunctionOptions { queue: Some("batches".to_owned()), ..none },
+        "spin" => FunctionOptions { hard_timeout: Some(1500), ..none },
+        "fail" => FunctionOptions { retry_method: Some(RetryMethod::Default), ..none },
+        "fail_custom" => {
+            FunctionOptions { retry_method: Some(RetryMethod::Custom("backoff".to_owned())), ..none }
+        }
+        "keep_one" => FunctionOptions { retry_method: fixed(100, 2), max_stored_executions: Some(1), ..none },
+        "jitter_fail" => FunctionOptions { retry_method: fixed(100, 1), jitter: Some(50), ..none },
+        "locked" => FunctionOptions { lock: true, ..none },
+        "locked_by_user" => FunctionOptions { lock_key: vec!["user".to_owned()], ..none },
+        "unique_one" => FunctionOptions { unique: true, ..none },
+        "few" => FunctionOptions { max_queue_size: Some(2), ..none },
+        "adopted" => FunctionOptions {
+            queue: Some("adopted".to_owned()),
+            unique: true,
+            max_queue_size: Some(9),
+            ..none
         },
+        "watched" => FunctionOptions { runner: Some("clockwork".to_owned()), ..none },
+        _ => none,
     }
 }
