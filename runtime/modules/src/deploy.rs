@@ -3,7 +3,7 @@
 use queue::Script;
 use redis::Value;
 use serde::Serialize;
-use task::{FunctionSpec, Timestamp, check_module_name};
+use task::{FunctionSpec, RetryMethod, Schedule, Timestamp, check_module_name};
 
 use crate::store::{Error, Store, digest};
 
@@ -32,7 +32,8 @@ struct Unnumbered<'a> {
 }
 
 impl Store {
-    /// Makes `component` the current version of `module`. The description must be the component's own.
+    /// Makes `component` the current version of `module`. The description must be the component's own; where
+    /// it names functions of the module, the record has their full names.
     pub async fn deploy(
         &self,
         module: &str,
@@ -41,8 +42,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Deployed, Error> {
         check_module_name(module)?;
+        let functions: Vec<FunctionSpec> =
+            functions.iter().map(|function| with_full_names(function.clone(), module)).collect();
         let digest = digest(component);
-        let record = Unnumbered { digest: &digest, size: component.len(), deployed: now, functions };
+        let record =
+            Unnumbered { digest: &digest, size: component.len(), deployed: now, functions: &functions };
         let record = serde_json::to_string(&record).expect("a record has only plain fields");
         let mut call = DEPLOY.call(&self.client);
         call.arg(module).arg(&digest).arg(component).arg(record);
@@ -58,4 +62,20 @@ impl Store {
             other => Err(DEPLOY.unexpected(&other).into()),
         }
     }
+}
+
+/// A description does not know under which name its module is deployed; who reads the record need not care.
+fn with_full_names(mut function: FunctionSpec, module: &str) -> FunctionSpec {
+    let make_full = |name: &mut String| {
+        if !name.contains(':') {
+            *name = format!("{module}:{name}");
+        }
+    };
+    if let Some(RetryMethod::Custom { function, .. }) = &mut function.options.retry_method {
+        make_full(function);
+    }
+    if let Some(Schedule::Custom(function)) = &mut function.options.schedule {
+        make_full(function);
+    }
+    function
 }

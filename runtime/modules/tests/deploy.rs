@@ -1,7 +1,7 @@
 //! Deploying and resolving, on a real Redis.
 
 use margay_modules::{Error, Store, Unknown, digest};
-use task::{FunctionName, FunctionSpec, Options};
+use task::{FunctionName, FunctionSpec, Options, RetryMethod, Schedule};
 use test_support::RedisServer;
 
 struct Bench {
@@ -47,6 +47,34 @@ async fn each_deploy_is_the_next_version_and_the_name_means_the_latest() {
     assert_eq!(resolved.function.options.queue.as_deref(), Some("email"));
     let versions = bench.store.versions("mail").await.expect("versions");
     assert_eq!(versions.iter().map(|version| version.version).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[tokio::test]
+async fn functions_that_a_description_names_get_their_full_names() {
+    let bench = bench().await;
+    let asks = |retry: &str, schedule: &str| {
+        let args = serde_json::value::to_raw_value(&[0u8; 0]).expect("an array is JSON");
+        let options = Options {
+            retry_method: Some(RetryMethod::Custom { function: retry.to_owned(), args }),
+            schedule: Some(Schedule::Custom(schedule.to_owned())),
+            ..Options::default()
+        };
+        FunctionSpec { options, ..a_function("send") }
+    };
+    bench.store.deploy("old.mail", b"one", &[asks("backoff", "v2.next")], 1.0).await.expect("deployed");
+    bench.store.deploy("mail", b"two", &[asks("old.mail:backoff", "next")], 1.0).await.expect("deployed");
+    let catalog = bench.store.catalog().await.expect("a catalogue");
+    let names = |module: &str| {
+        let options = &catalog.resolve(&name(&format!("{module}:send"))).expect("known").function.options;
+        match (&options.retry_method, &options.schedule) {
+            (Some(RetryMethod::Custom { function, .. }), Some(Schedule::Custom(next))) => {
+                (function.clone(), next.clone())
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(names("old.mail"), ("old.mail:backoff".to_owned(), "old.mail:v2.next".to_owned()));
+    assert_eq!(names("mail"), ("old.mail:backoff".to_owned(), "mail:next".to_owned()));
 }
 
 #[tokio::test]

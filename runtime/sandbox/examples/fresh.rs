@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use std::{env, fs};
 
-use margay_sandbox::{Call, Grants, Limits, NoOutput, Run, Sandbox, Settings, TaskInfo};
+use margay_sandbox::{Call, Grants, Limits, NoFunctions, NoOutput, Run, Sandbox, Settings, TaskInfo};
 
 const PROBE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/guests/probe/target/wasm32-wasip2/release/probe.wasm");
@@ -39,6 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 batch: false,
                 limits: &limits,
                 grants: &grants,
+                functions: Arc::new(NoFunctions),
                 output: Arc::new(NoOutput),
                 cancelled: Arc::new(AtomicBool::new(false)),
             };

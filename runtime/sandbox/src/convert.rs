@@ -1,24 +1,15 @@
-//! Between the contract's values and the runtime's: milliseconds and seconds, options and retry methods.
+//! Between the contract's values and the runtime's: calls, failures, follow-ups, retry methods.
 //!
 //! What comes from a guest is checked here, so that a queue never holds what nobody can read.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use task::{
-    FunctionName, FunctionSpec, Options, RetryMethod, RetryWish, Schedule, Task, Timestamp, WorkerLost,
-};
+use task::{FunctionName, RetryMethod, RetryWish, Task, Timestamp};
 use uuid::Uuid;
 
 use crate::bindings::margay::task::{context, types as wit};
-use crate::{Call, FollowUp, Limits, TaskInfo};
-
-/// How many functions a module may have.
-const MAX_FUNCTIONS: usize = 1_000;
-
-/// How long the name of a function may be.
-const MAX_NAME_BYTES: usize = 200;
+use crate::{Call, FollowUp, Functions, Limits, TaskInfo};
 
 /// How much is kept of a failure's kind and message.
 const KIND_BYTES: usize = 200;
@@ -71,7 +62,11 @@ fn detail(detail: String, limit_bytes: u64) -> Box<RawValue> {
 }
 
 /// Checks a follow-up and makes the task it will be.
-pub(crate) fn follow_up(wished: context::FollowUp, running: &str) -> Result<FollowUp, String> {
+pub(crate) fn follow_up(
+    wished: context::FollowUp,
+    running: &str,
+    functions: &dyn Functions,
+) -> Result<FollowUp, String> {
     let func = FunctionName::parse(wished.function).map_err(|error| error.to_string())?;
     if let Some(queue) = &wished.queue {
         task::check_queue_name(queue).map_err(|error| error.to_string())?;
@@ -86,7 +81,7 @@ pub(crate) fn follow_up(wished: context::FollowUp, running: &str) -> Result<Foll
     };
     // Time-ordered, so that ids of one run stand together wherever they are sorted.
     let id = Uuid::now_v7().simple().to_string();
-    let task = Task {
+    let mut task = Task {
         args: container(wished.args, '[', "args", "array")?,
         kwargs: container(wished.kwargs, '{', "kwargs", "object")?,
         hard_timeout: wished.hard_timeout.map(seconds),
@@ -94,8 +89,15 @@ pub(crate) fn follow_up(wished: context::FollowUp, running: &str) -> Result<Foll
         retry_on: wished.retry_on,
         ..Task::new(id, func)
     };
+    let mut queue = wished.queue;
+    if let Some(own) = functions.options(&task.func) {
+        task.adopt(own).map_err(|error| {
+            format!("`{}` is unique, and no id can be made of its arguments: {error}", task.func)
+        })?;
+        queue = queue.or_else(|| own.queue.clone());
+    }
     let delay = wished.delay.map(Duration::from_millis);
-    Ok(FollowUp { task, queue: wished.queue, delay, default_retry })
+    Ok(FollowUp { task, queue, delay, default_retry })
 }
 
 /// JSON that opens with this character; `None` where it is empty, as a task holds it.
@@ -108,114 +110,12 @@ fn container(text: String, opens: char, field: &str, word: &str) -> Result<Optio
     Ok((!is_empty).then_some(json))
 }
 
-/// Reads what a module says about itself.
-pub(crate) fn description(specs: Vec<wit::FunctionSpec>) -> Result<Vec<FunctionSpec>, String> {
-    if specs.is_empty() {
-        return Err("it has no functions".to_owned());
-    }
-    if specs.len() > MAX_FUNCTIONS {
-        return Err(format!("it has {} functions; {MAX_FUNCTIONS} are allowed", specs.len()));
-    }
-    let mut names = HashSet::new();
-    for spec in &specs {
-        check_function(&spec.name)?;
-        if !names.insert(spec.name.as_str()) {
-            return Err(format!("it names `{}` twice", spec.name));
-        }
-    }
-    specs.into_iter().map(function_spec).collect()
-}
-
-fn check_function(name: &str) -> Result<(), String> {
-    if name.is_empty() {
-        return Err("a function has no name".to_owned());
-    }
-    if name.len() > MAX_NAME_BYTES {
-        let start = &name[..name.floor_char_boundary(20)];
-        return Err(format!("the name `{start}...` is longer than {MAX_NAME_BYTES} bytes"));
-    }
-    match name.chars().find(|c| *c == ':' || c.is_whitespace() || c.is_control()) {
-        Some(found) => Err(format!("the function name {name:?} contains {found:?}")),
-        None => Ok(()),
-    }
-}
-
-fn function_spec(spec: wit::FunctionSpec) -> Result<FunctionSpec, String> {
-    let name = spec.name;
-    let of = |error: String| format!("`{name}`: {error}");
-    let schema = |text: Option<String>, field: &str| {
-        let json = text.map(RawValue::from_string).transpose();
-        json.map_err(|error| of(format!("its {field} schema is not JSON: {error}")))
-    };
-    Ok(FunctionSpec {
-        doc: spec.doc,
-        input: schema(spec.input, "input")?,
-        output: schema(spec.output, "output")?,
-        batch: spec.batch,
-        hook: None,
-        options: options(spec.options).map_err(of)?,
-        name,
-    })
-}
-
-fn options(options: wit::FunctionOptions) -> Result<Options, String> {
-    if let Some(queue) = &options.queue {
-        task::check_queue_name(queue).map_err(|error| error.to_string())?;
-    }
-    if options.hard_timeout == Some(0) {
-        return Err("its hard timeout is 0 ms".to_owned());
-    }
-    let retry = matches!(options.retry_method, Some(wit::RetryMethod::Default));
-    let retry_method = options.retry_method.map(|method| retry_method(method, None)).transpose()?.flatten();
-    Ok(Options {
-        queue: options.queue,
-        hard_timeout: options.hard_timeout.map(seconds),
-        unique: options.unique,
-        unique_key: options.unique_key,
-        lock: options.lock,
-        lock_key: options.lock_key,
-        max_queue_size: options.max_queue_size,
-        retry,
-        retry_method,
-        retry_on: options.retry_on,
-        max_stored_executions: options.max_stored_executions,
-        schedule: options.schedule.map(schedule).transpose()?,
-        runner: options.runner,
-        priority: options.priority,
-        deadline: options.deadline.map(seconds),
-        expires: options.expires.map(seconds),
-        result_ttl: options.result_ttl.map(seconds),
-        jitter: options.jitter.map(seconds),
-        on_worker_lost: options.on_worker_lost.map(|wish| match wish {
-            wit::WorkerLost::Requeue => WorkerLost::Requeue,
-            wit::WorkerLost::Fail => WorkerLost::Fail,
-        }),
-    })
-}
-
-fn schedule(schedule: wit::Schedule) -> Result<Schedule, String> {
-    Ok(match schedule {
-        wit::Schedule::Periodic(wit::PeriodicSchedule { period: 0, .. }) => {
-            return Err("its period is 0 ms".to_owned());
-        }
-        wit::Schedule::Periodic(periodic) => Schedule::Periodic {
-            period: seconds(periodic.period),
-            start: periodic.start.map(seconds),
-            end: periodic.end.map(seconds),
-        },
-        wit::Schedule::Cron(cron) => Schedule::Cron {
-            expression: cron.expression,
-            time_zone: cron.time_zone,
-            start: cron.start.map(seconds),
-            end: cron.end.map(seconds),
-        },
-        wit::Schedule::Custom(function) => Schedule::Custom(function),
-    })
-}
-
 /// `None` for the configuration's default. A custom method is a function of the module that names it: its
 /// name is made a full one where the name of the running function is known.
-fn retry_method(method: wit::RetryMethod, running: Option<&str>) -> Result<Option<RetryMethod>, String> {
+pub(crate) fn retry_method(
+    method: wit::RetryMethod,
+    running: Option<&str>,
+) -> Result<Option<RetryMethod>, String> {
     Ok(Some(match method {
         wit::RetryMethod::Default => return Ok(None),
         wit::RetryMethod::Fixed(fixed) => {
@@ -249,7 +149,7 @@ fn retry_method(method: wit::RetryMethod, running: Option<&str>) -> Result<Optio
 }
 
 /// The contract counts in milliseconds.
-fn seconds(milliseconds: u64) -> f64 {
+pub(crate) fn seconds(milliseconds: u64) -> f64 {
     milliseconds as f64 / 1000.0
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use task::{FunctionSpec, Interruption, Outcome};
 
+use crate::description::description;
 use crate::visit::{NotStarted, until};
-use crate::{Grants, Limits, Module, NoOutput, Refusal, Sandbox, convert};
+use crate::{Grants, Limits, Module, NoFunctions, NoOutput, Refusal, Sandbox};
 
 impl Sandbox {
     /// The functions of a module, with checked names and options.
@@ -22,7 +23,9 @@ impl Sandbox {
         };
         let calls = Arc::new(Vec::new());
         let cancelled = Arc::new(AtomicBool::new(false));
-        let mut visit = self.enter(calls, &limits, &Grants::default(), Arc::new(NoOutput), cancelled).await;
+        let mut visit = self
+            .enter(calls, &limits, &Grants::default(), Arc::new(NoFunctions), Arc::new(NoOutput), cancelled)
+            .await;
         let (deadline, store) = (visit.deadline, &mut visit.store);
         let described = until(deadline, async {
             let starting = module.pre.instantiate_async(&mut *store).await;
@@ -30,7 +33,7 @@ impl Sandbox {
             instance.margay_task_tasks().call_describe(store).await
         });
         match described.await {
-            Ok(specs) => convert::description(specs).map_err(Refusal::BadDescription),
+            Ok(specs) => description(specs).map_err(Refusal::BadDescription),
             Err(broken) => Err(match visit.outcome(&broken) {
                 Outcome::Interrupted(Interruption::HostError(error)) => Refusal::Host(error),
                 outcome => Refusal::BadDescription(outcome.traceback()),

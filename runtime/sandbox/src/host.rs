@@ -14,7 +14,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::bindings::margay::task::{context, log, types as wit};
 use crate::limits::Meter;
 use crate::output::{Capture, Stream};
-use crate::{Effects, Grants, Limits, convert};
+use crate::{Effects, Functions, Grants, Limits, convert};
 
 /// How many random bytes a guest gets at once.
 const MAX_RANDOM_BYTES: u64 = 1 << 20;
@@ -24,6 +24,7 @@ pub(crate) struct State {
     pub(crate) wasi: WasiCtx,
     pub(crate) table: ResourceTable,
     pub(crate) grants: Grants,
+    functions: Arc<dyn Functions>,
     pub(crate) meter: Meter,
     pub(crate) capture: Capture,
     pub(crate) calls: Arc<Vec<wit::Call>>,
@@ -39,6 +40,7 @@ impl State {
         calls: Arc<Vec<wit::Call>>,
         limits: &Limits,
         grants: &Grants,
+        functions: Arc<dyn Functions>,
         capture: Capture,
         cancelled: Arc<AtomicBool>,
         deadline: Instant,
@@ -55,6 +57,7 @@ impl State {
             wasi,
             table,
             grants: grants.clone(),
+            functions,
             meter: Meter::new(limits),
             capture,
             calls,
@@ -111,7 +114,7 @@ impl context::Host for State {
         let names = task.function.len() + task.retry_on.iter().map(String::len).sum::<usize>();
         let bytes = names + task.args.len() + task.kwargs.len() + task.queue.as_ref().map_or(0, String::len);
         let running = self.calls.first().map_or("", |call| &call.task.function);
-        let follow_up = convert::follow_up(task, running)?;
+        let follow_up = convert::follow_up(task, running, &*self.functions)?;
         self.charge_effect(bytes)?;
         let id = follow_up.task.id.clone();
         self.effects.follow_ups.push(follow_up);

@@ -11,17 +11,20 @@ mod describe;
 mod run;
 mod visit;
 
+mod functions;
 mod grants;
 mod limits;
 mod output;
 
 mod convert;
+mod description;
 mod host;
 mod ticker;
 mod traceback;
 
 pub use compile::{Module, Refusal};
 pub use engine::{Error, Sandbox, Settings};
+pub use functions::{Functions, NoFunctions};
 pub use grants::{Access, GrantedDirectory, Grants};
 pub use limits::Limits;
 pub use output::{NoOutput, Output, Stream};

@@ -14,7 +14,7 @@ use wasmtime::Engine;
 use crate::bindings::margay::task::types as wit;
 use crate::host::check_result;
 use crate::visit::{NotStarted, until};
-use crate::{Grants, Limits, Module, Output, Sandbox, convert};
+use crate::{Functions, Grants, Limits, Module, Output, Sandbox, convert};
 
 /// What to run, and within which bounds.
 pub struct Run<'a> {
@@ -28,6 +28,8 @@ pub struct Run<'a> {
     pub limits: &'a Limits,
     /// What the run may reach.
     pub grants: &'a Grants,
+    /// What is known of the functions that it may enqueue.
+    pub functions: Arc<dyn Functions>,
     /// Where its output goes.
     pub output: Arc<dyn Output>,
     /// What the guest is told when it asks whether it should stop.
@@ -89,9 +91,9 @@ pub struct Effects {
 /// A task that a guest enqueued.
 #[derive(Clone, Debug)]
 pub struct FollowUp {
-    /// The task, with its id.
+    /// The task, with its id and what it has to know of its function's own options.
     pub task: Task,
-    /// Where to; the queue of the run, where none is given.
+    /// Where to: as asked, else the function's own queue; the queue of the run, where there is neither.
     pub queue: Option<String>,
     /// How long until it is due.
     pub delay: Option<Duration>,
@@ -122,8 +124,8 @@ impl Sandbox {
             return Report::host_error(count, "the module was compiled by another sandbox".to_owned());
         }
         let calls: Arc<Vec<wit::Call>> = Arc::new(run.calls.into_iter().map(convert::call).collect());
-        let mut visit =
-            self.enter(Arc::clone(&calls), run.limits, run.grants, run.output, run.cancelled).await;
+        let Run { limits, grants, functions, output, cancelled, .. } = run;
+        let mut visit = self.enter(Arc::clone(&calls), limits, grants, functions, output, cancelled).await;
         let (deadline, store) = (visit.deadline, &mut visit.store);
         let answer = until(deadline, async {
             let starting = module.pre.instantiate_async(&mut *store).await;

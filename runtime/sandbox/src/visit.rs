@@ -20,7 +20,7 @@ use crate::host::State;
 use crate::output::Capture;
 use crate::ticker::{TICK, Ticking};
 use crate::traceback::{is_deep, panic_message, traceback};
-use crate::{Effects, Grants, Limits, Output, Report, Sandbox};
+use crate::{Effects, Functions, Grants, Limits, Output, Report, Sandbox};
 
 /// Longer than any run: some 30 years.
 const FOREVER: Duration = Duration::from_secs(1_000_000_000);
@@ -44,6 +44,7 @@ impl Sandbox {
         calls: Arc<Vec<wit::Call>>,
         limits: &'a Limits,
         grants: &Grants,
+        functions: Arc<dyn Functions>,
         output: Arc<dyn Output>,
         cancelled: Arc<AtomicBool>,
     ) -> Visit<'a> {
@@ -53,7 +54,7 @@ impl Sandbox {
         let started = Instant::now();
         let deadline = started.checked_add(limits.hard_timeout).unwrap_or(started + FOREVER);
         let capture = Capture::new(output, limits.output_bytes);
-        let state = State::new(calls, limits, grants, capture, cancelled, deadline);
+        let state = State::new(calls, limits, grants, functions, capture, cancelled, deadline);
         let mut store = Store::new(&inner.engine, state);
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes).unwrap_or(usize::MAX));

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use queue::{NewTask, Running};
-use sandbox::{Call, Effects, FollowUp, Limits, Report, TaskInfo};
+use sandbox::{Call, Effects, FollowUp, Functions, Limits, Report, TaskInfo};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use task::{Execution, FunctionName, FunctionSpec, Hook, NextRun, Outcome, Task, Timestamp, custom_retry};
@@ -56,7 +56,7 @@ impl Executor {
         &self,
         func: &FunctionName,
         function: &FunctionSpec,
-        library: &Library,
+        library: &Arc<Library>,
         now: Timestamp,
     ) -> Option<Timestamp> {
         let asked = match function.options.schedule.as_ref()?.next(now) {
@@ -80,7 +80,7 @@ impl Executor {
     }
 
     /// Before a periodic function runs its next run is planned, so that it goes on whatever happens to this one.
-    pub(crate) async fn plan_next(&self, run: &[Ready], function: &FunctionSpec, library: &Library) {
+    pub(crate) async fn plan_next(&self, run: &[Ready], function: &FunctionSpec, library: &Arc<Library>) {
         if function.options.schedule.is_none() {
             return;
         }
@@ -103,13 +103,13 @@ impl Executor {
         &self,
         run: &[Ready],
         function: &FunctionSpec,
-        library: &Library,
+        library: &Arc<Library>,
     ) -> Result<Vec<FollowUp>, Outcome> {
         let Some((loaded, hook)) = self.hook(&run[0], Some(function), library, Hook::Before) else {
             return Ok(Vec::new());
         };
         let tasks = run.iter().map(about).collect();
-        let (outcome, effects) = self.call_hook(loaded, hook, tasks, run[0].info()).await;
+        let (outcome, effects) = self.call_hook((loaded, hook), tasks, run[0].info(), library).await;
         match outcome {
             Outcome::Finished(_) => Ok(effects.follow_ups),
             failed => Err(failed),
@@ -134,7 +134,7 @@ impl Executor {
             about["outcome"] = ended_how(outcome);
             about
         });
-        self.call_and_log(loaded, hook, tasks.collect(), run[0].info()).await
+        self.call_and_log((loaded, hook), tasks.collect(), run[0].info(), ran.library).await
     }
 
     /// Calls the runner's `on_permanent_error`. Answers what it enqueued.
@@ -149,7 +149,7 @@ impl Executor {
         };
         let mut about = about(ready);
         about["execution"] = serde_json::to_value(execution).unwrap_or_default();
-        self.call_and_log(loaded, hook, vec![about], ready.info()).await
+        self.call_and_log((loaded, hook), vec![about], ready.info(), ran.library).await
     }
 
     /// The hook of the task's runner: of the module that its payload names, else its function, else its own.
@@ -157,7 +157,7 @@ impl Executor {
         &self,
         ready: &Ready,
         function: Option<&FunctionSpec>,
-        library: &'a Library,
+        library: &'a Arc<Library>,
         hook: Hook,
     ) -> Option<(&'a Loaded, &'a FunctionSpec)> {
         let task = &ready.task;
@@ -175,13 +175,13 @@ impl Executor {
 
     async fn call_and_log(
         &self,
-        loaded: &Loaded,
-        hook: &FunctionSpec,
+        (loaded, hook): (&Loaded, &FunctionSpec),
         tasks: Vec<Value>,
         info: TaskInfo,
+        library: &Arc<Library>,
     ) -> Vec<FollowUp> {
         let id = info.id.clone();
-        let (outcome, effects) = self.call_hook(loaded, hook, tasks, info).await;
+        let (outcome, effects) = self.call_hook((loaded, hook), tasks, info, library).await;
         if let Outcome::Finished(_) = outcome {
             return effects.follow_ups;
         }
@@ -197,19 +197,19 @@ impl Executor {
 
     async fn call_hook(
         &self,
-        loaded: &Loaded,
-        hook: &FunctionSpec,
+        hook: (&Loaded, &FunctionSpec),
         tasks: Vec<Value>,
         info: TaskInfo,
+        library: &Arc<Library>,
     ) -> (Outcome, Effects) {
         let args = json!([{ "tasks": tasks }]).to_string();
-        self.call(loaded, hook, args, info).await
+        self.call(hook, args, info, library).await
     }
 
     /// The answer of a function, by its full name.
     async fn ask(
         &self,
-        library: &Library,
+        library: &Arc<Library>,
         function: &str,
         args: String,
         info: TaskInfo,
@@ -217,7 +217,7 @@ impl Executor {
         let name = FunctionName::parse(function).map_err(|error| error.to_string())?;
         let (loaded, function) =
             library.resolve(&name).map_err(|_| format!("no deployed module offers `{name}`"))?;
-        match self.call(loaded, function, args, info).await.0 {
+        match self.call((loaded, function), args, info, library).await.0 {
             Outcome::Finished(answer) => serde_json::from_str(&answer).map_err(|error| error.to_string()),
             outcome => Err(outcome.message()),
         }
@@ -225,10 +225,10 @@ impl Executor {
 
     async fn call(
         &self,
-        loaded: &Loaded,
-        function: &FunctionSpec,
+        (loaded, function): (&Loaded, &FunctionSpec),
         args: String,
         info: TaskInfo,
+        library: &Arc<Library>,
     ) -> (Outcome, Effects) {
         let module = match &loaded.code {
             Code::Ready(module) => module,
@@ -246,6 +246,7 @@ impl Executor {
             batch: false,
             limits: &limits,
             grants: &loaded.grants,
+            functions: Arc::clone(library) as Arc<dyn Functions>,
             output: Arc::new(output),
             cancelled: Arc::new(AtomicBool::new(false)),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::select_all;
 use modules::Unknown;
 use queue::{Client, Settlement};
-use sandbox::{Call, Effects, Limits, Report, Sandbox, TaskInfo};
+use sandbox::{Call, Effects, Functions, Limits, Report, Sandbox, TaskInfo};
 use task::{Facts, FunctionSpec, Interruption, Options, Outcome, Task, Timestamp, Verdict, refuse};
 use tokio::sync::mpsc;
 
@@ -48,7 +48,7 @@ impl Executor {
     }
 
     /// One run, of one task or of a batch of one function.
-    async fn execute(&self, run: Run, library: &Library) {
+    async fn execute(&self, run: Run, library: &Arc<Library>) {
         let started = queue::now();
         let Some(run) = self.readable(run, started) else { return };
         let task = &run[0].task;
@@ -74,7 +74,7 @@ impl Executor {
         run: &[Ready],
         loaded: &Loaded,
         function: &FunctionSpec,
-        library: &Library,
+        library: &Arc<Library>,
     ) -> Option<(Vec<Outcome>, Effects)> {
         let pull = all_pulled(run);
         let ended = async {
@@ -83,7 +83,7 @@ impl Executor {
                 Ok(follow_ups) => follow_ups,
                 Err(outcome) => return (vec![outcome; run.len()], Effects::default()),
             };
-            let (outcomes, mut effects) = self.run_guest(run, loaded, function).await;
+            let (outcomes, mut effects) = self.run_guest(run, loaded, function, library).await;
             effects.follow_ups.append(&mut earlier);
             (outcomes, effects)
         };
@@ -105,6 +105,7 @@ impl Executor {
         run: &[Ready],
         loaded: &Loaded,
         function: &FunctionSpec,
+        library: &Arc<Library>,
     ) -> (Vec<Outcome>, Effects) {
         let Code::Ready(module) = &loaded.code else { return (Vec::new(), Effects::default()) };
         let task = &run[0].task;
@@ -115,6 +116,7 @@ impl Executor {
             batch: function.batch,
             limits: &limits,
             grants: &loaded.grants,
+            functions: Arc::clone(library) as Arc<dyn Functions>,
             output: Arc::new(TaskOutput { task_id: task.id.clone(), func: task.func.to_string() }),
             // A batch goes on for those of its tasks that are still held.
             cancelled: if run.len() == 1 { Arc::clone(&run[0].job.leash.cancelled) } else { Arc::default() },
@@ -151,7 +153,13 @@ impl Executor {
 
     /// A function that nobody offers may come with the next deploy, and one that is deployed may still be
     /// compiled: its tasks wait for a while.
-    async fn wait_or_fail(&self, run: Vec<Ready>, unknown: Unknown, library: &Library, started: Timestamp) {
+    async fn wait_or_fail(
+        &self,
+        run: Vec<Ready>,
+        unknown: Unknown,
+        library: &Arc<Library>,
+        started: Timestamp,
+    ) {
         for ready in run {
             let func = &ready.task.func;
             let missed = self.absent.missed(func, started);

@@ -1,5 +1,7 @@
 //! Judge: from the outcomes of a run to settlements, which the keeper applies.
 
+use std::sync::Arc;
+
 use queue::{NewTask, Settlement};
 use sandbox::{Effects, FollowUp};
 use task::{Failure, FunctionSpec, Options, Outcome, RetryWish, Task, Timestamp, Verdict, decide};
@@ -11,7 +13,7 @@ use crate::record::record;
 /// What a run was.
 #[derive(Clone, Copy)]
 pub(crate) struct Ran<'a> {
-    pub(crate) library: &'a Library,
+    pub(crate) library: &'a Arc<Library>,
     /// The function, where it is known.
     pub(crate) function: Option<&'a FunctionSpec>,
     pub(crate) started: Timestamp,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use modules::{Catalog, Unknown, Version};
-use sandbox::{Grants, Module};
-use task::{FunctionName, FunctionSpec};
+use sandbox::{Functions, Grants, Module};
+use task::{FunctionName, FunctionSpec, Options};
 
 /// Every module this worker can run. Replaced as a whole when a version changes; runs that have begun keep
 /// what they began with.
@@ -37,5 +37,12 @@ impl Library {
         let loaded = self.shelf.get(name.module()).ok_or(Unknown::Module)?;
         let function = loaded.version.function(name.function()).ok_or(Unknown::Function)?;
         Ok((loaded, function))
+    }
+}
+
+/// What runs may know of the functions that they enqueue.
+impl Functions for Library {
+    fn options(&self, name: &FunctionName) -> Option<&Options> {
+        self.resolve(name).ok().map(|(_, function)| &function.options)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use sandbox::{Access, Call, Grants, Limits, Output, Stream, TaskInfo};
+use sandbox::{Access, Call, Grants, Limits, NoFunctions, Output, Stream, TaskInfo};
 use serde_json::value::RawValue;
 use task::Outcome;
 
@@ -44,6 +44,7 @@ pub async fn run(common: &Common, flags: &Run) -> Result<ExitCode> {
         batch: function.batch,
         limits: &Limits { hard_timeout, ..limits },
         grants: &grants(&config, &module, flags)?,
+        functions: Arc::new(NoFunctions),
         output: Arc::new(Console),
         cancelled: Arc::default(),
     };

@@ -1,9 +1,11 @@
 //! What a guest asks for is checked at once, and granted only where its run succeeds.
 
-use margay_sandbox::{FollowUp, Limits};
-use task::{Outcome, RetryMethod};
+use std::sync::Arc;
 
-use crate::support::{PROBE, only};
+use margay_sandbox::{FollowUp, Functions, Limits, Report, Run};
+use task::{FunctionName, Options, Outcome, RetryMethod};
+
+use crate::support::{PROBE, call, only, plain};
 
 async fn follow_up(input: &str) -> FollowUp {
     let mut report = PROBE.run("follow_up", &format!("[{input}]")).await;
@@ -104,4 +106,49 @@ async fn a_bad_result_is_not_saved() {
 async fn results_of_a_batch_belong_to_its_calls() {
     let report = PROBE.run_batch(&["a", "save"]).await;
     assert_eq!(report.effects.results, [(1, r#""saved""#.to_owned())]);
+}
+
+/// Knows the options of `mail:send`.
+struct Known(Options);
+
+impl Functions for Known {
+    fn options(&self, name: &FunctionName) -> Option<&Options> {
+        (name.as_str() == "mail:send").then_some(&self.0)
+    }
+}
+
+async fn run_knowing(own: Options, input: &str) -> Report {
+    let functions = Arc::new(Known(own));
+    let run = Run { functions, ..plain("follow_up", vec![call(&format!("[{input}]"))]) };
+    PROBE.sandbox.run(&PROBE.module, run).await
+}
+
+#[tokio::test]
+async fn a_follow_up_adopts_its_functions_own_options() {
+    let own = || Options {
+        queue: Some("mail".to_owned()),
+        unique: true,
+        max_queue_size: Some(9),
+        ..Options::default()
+    };
+    let report = run_knowing(own(), r#"{"args": "[7]", "times": 2}"#).await;
+    let [first, second] = &report.effects.follow_ups[..] else { panic!("{report:?}") };
+    assert_eq!((first.queue.as_deref(), first.task.max_queue_size), (Some("mail"), Some(9)));
+    let id = first.task.unique_id().expect("an id");
+    assert_eq!((&first.task.id, &second.task.id), (&id, &id));
+    assert!(matches!(only(report), Outcome::Finished(told) if told == format!("{id:?}")));
+
+    let report = run_knowing(own(), r#"{"queue": "elsewhere"}"#).await;
+    assert_eq!(report.effects.follow_ups[0].queue.as_deref(), Some("elsewhere"));
+    let report = run_knowing(own(), r#"{"function": "mail:other"}"#).await;
+    let unknown = &report.effects.follow_ups[0];
+    assert!(unknown.queue.is_none() && !unknown.task.unique);
+}
+
+#[tokio::test]
+async fn a_follow_up_that_cannot_have_a_unique_id_is_refused() {
+    let unique = Options { unique: true, ..Options::default() };
+    let half_a_pair = r#"{"args": "[\"\\ud800\"]"}"#;
+    let Outcome::Failed(failure) = only(run_knowing(unique, half_a_pair).await) else { panic!("not failed") };
+    assert!(failure.message.starts_with("`mail:send` is unique, and no id"), "{}", failure.message);
 }

@@ -1,9 +1,9 @@
 //! Only a task module becomes one; everything else is refused with a reason.
 
 use margay_sandbox::{Refusal, Sandbox, Settings};
-use task::Options;
+use task::{Hook, Options, Schedule};
 
-use crate::support::{PROBE, probe};
+use crate::support::{CLOCKWORK, PROBE, probe};
 
 fn refusal(text: &str) -> Refusal {
     let bytes = wat::parse_str(text).expect("valid WAT");
@@ -22,6 +22,17 @@ async fn a_module_describes_its_functions() {
     assert!(find("batch").batch && !find("noop").batch);
     assert_eq!(find("noop").input.as_ref().map(|schema| schema.get()), Some(r#"{"type":"object"}"#));
     assert_eq!(find("noop").doc, "Does what `noop` says.");
+}
+
+#[tokio::test]
+async fn a_module_describes_its_schedules_and_hooks() {
+    let functions = PROBE.sandbox.describe(&CLOCKWORK).await.expect("a description");
+    let find = |name| functions.iter().find(|function| function.name == name).expect("a function");
+    let every_second = Schedule::Periodic { period: 1.0, start: None, end: None };
+    assert_eq!(find("tick").options.schedule, Some(every_second));
+    assert_eq!(find("tick_custom").options.schedule, Some(Schedule::Custom("next_time".to_owned())));
+    let hooks = ["work", "before", "after", "gone"].map(|name| find(name).hook);
+    assert_eq!(hooks, [None, Some(Hook::Before), Some(Hook::After), Some(Hook::OnPermanentError)]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use margay_sandbox::{Call, NoOutput, Output, Run, Stream};
 use task::{Interruption, Outcome, RetryMethod, RetryWish};
 
-use crate::support::{PROBE, call, only, plain};
+use crate::support::{CLOCKWORK, PROBE, call, only, plain};
 
 #[tokio::test]
 async fn a_function_returns_its_result() {
@@ -182,4 +182,31 @@ async fn a_host_that_panics_is_no_failure_of_the_task() {
 async fn a_single_run_has_one_call() {
     let report = PROBE.sandbox.run(&PROBE.module, plain("noop", vec![call("[]"), call("[]")])).await;
     assert!(matches!(&report.outcomes[..], [Outcome::Interrupted(_), Outcome::Interrupted(_)]), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_custom_retry_answers_seconds_until_it_stops() {
+    assert_eq!(PROBE.result("backoff", "[2]").await, "0.1");
+    assert_eq!(PROBE.result("backoff", "[2, 1.5]").await, "3.0");
+    assert_eq!(PROBE.result("backoff", "[3]").await, "null");
+}
+
+#[tokio::test]
+async fn a_custom_schedule_answers_the_next_time() {
+    let run = plain("next_time", vec![call("[1700000000000]")]);
+    match only(PROBE.sandbox.run(&CLOCKWORK, run).await) {
+        Outcome::Finished(next) => assert_eq!(next, "1700000000400"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_hook_is_a_call_like_any_other() {
+    let told = |args: &str| call(&format!(r#"[{{"tasks": [{{"args": {args}}}]}}]"#));
+    let run = |args| PROBE.sandbox.run(&CLOCKWORK, plain("before", vec![told(args)]));
+    assert!(matches!(only(run("[7]").await), Outcome::Finished(null) if null == "null"));
+    match only(run(r#"[{"before": "fail"}]"#).await) {
+        Outcome::Failed(failure) => assert_eq!(failure.kind, "before"),
+        other => panic!("{other:?}"),
+    }
 }

@@ -9,6 +9,10 @@ use margay_sandbox::{
 };
 use task::Outcome;
 
+/// The second guest, in the probe's sandbox: functions that run by themselves, and hooks.
+pub static CLOCKWORK: LazyLock<Module> =
+    LazyLock::new(|| PROBE.sandbox.compile(&guest("clockwork")).expect("the clockwork compiles"));
+
 /// One sandbox and one compiled probe for all tests that need no settings of their own.
 pub static PROBE: LazyLock<Probe> = LazyLock::new(|| Probe::with(Settings::default()));
 
@@ -50,11 +54,13 @@ impl Probe {
 
 /// The probe's bytes.
 pub fn probe() -> Vec<u8> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../tests/guests/probe/target/wasm32-wasip2/release/probe.wasm"
-    );
-    fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}; run `cargo xtask guests` first"))
+    guest("probe")
+}
+
+fn guest(name: &str) -> Vec<u8> {
+    let guests = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/guests");
+    let path = format!("{guests}/{name}/target/wasm32-wasip2/release/{name}.wasm");
+    fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}; run `cargo xtask guests` first"))
 }
 
 pub fn call(args: &str) -> Call {
@@ -79,6 +85,7 @@ pub fn plain(function: &str, calls: Vec<Call>) -> Run<'_> {
         batch: false,
         limits: &LIMITS,
         grants: &GRANTS,
+        functions: Arc::new(margay_sandbox::NoFunctions),
         output: Arc::new(margay_sandbox::NoOutput),
         cancelled: Arc::new(AtomicBool::new(false)),
     }

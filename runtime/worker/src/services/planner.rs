@@ -42,7 +42,7 @@ impl Planner {
         }
     }
 
-    async fn plan(&self, library: &Library) -> Result<(), Error> {
+    async fn plan(&self, library: &Arc<Library>) -> Result<(), Error> {
         let now = queue::now();
         let mut planned = Vec::new();
         for (module, loaded) in &library.shelf {
