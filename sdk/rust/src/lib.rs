@@ -75,6 +75,11 @@
 //! It has one parameter of type `Vec<Call<A>>`, and answers each call in the order given. [`Call`] says how
 //! arguments become an `A`. Calls with wrong arguments fail on their own and never reach the function.
 //!
+//! # Around the runs of others
+//!
+//! A function with `hook = before`, `hook = after` or `hook = on_permanent_error` is called around the runs of
+//! the module's functions, and of those in other modules that name it as their `runner`: see [`HookedRun`].
+//!
 //! # Logging
 //!
 //! What is written with the [`log`] crate, by the module or by a library it uses, reaches the runtime with level
@@ -92,6 +97,7 @@ mod payload;
 mod context;
 mod failure;
 mod follow_up;
+mod hook;
 mod logging;
 mod retry;
 mod runtime;
@@ -107,6 +113,7 @@ pub use call::Call;
 pub use context::{Context, TaskInfo};
 pub use failure::{Failure, Result};
 pub use follow_up::FollowUp;
+pub use hook::{HookedExecution, HookedOutcome, HookedRun, HookedTask};
 pub use log;
 pub use margay_sdk_macros::task;
 pub use retry::Retry;

@@ -26,11 +26,18 @@ pub trait Task: Sized {
     const OUTPUT: Option<&'static str>;
     /// Its code.
     const BODY: Body;
+    /// Which hook it is, if it is one.
+    const HOOK: Option<types::Hook>;
     /// The functions of the same module that its options name.
     const NEEDS: &'static [&'static str];
     /// All of this, for a module's list.
-    const FUNCTION: Function =
-        Function { name: Self::NAME, needs: Self::NEEDS, body: Self::BODY, describe: describe::<Self> };
+    const FUNCTION: Function = Function {
+        name: Self::NAME,
+        hook: Self::HOOK,
+        needs: Self::NEEDS,
+        body: Self::BODY,
+        describe: describe::<Self>,
+    };
 
     /// Its options.
     fn options() -> FunctionOptions;
@@ -48,6 +55,7 @@ pub enum Body {
 /// One function of a module.
 pub struct Function {
     name: &'static str,
+    hook: Option<types::Hook>,
     needs: &'static [&'static str],
     body: Body,
     describe: fn() -> FunctionSpec,
@@ -60,7 +68,7 @@ fn describe<T: Task>() -> FunctionSpec {
         input: T::INPUT.map(str::to_owned),
         output: T::OUTPUT.map(str::to_owned),
         batch: matches!(T::BODY, Body::Many(_)),
-        hook: None,
+        hook: T::HOOK,
         options: T::options(),
     }
 }
@@ -69,11 +77,11 @@ fn describe<T: Task>() -> FunctionSpec {
 pub struct Module(&'static [Function]);
 
 impl Module {
-    /// A module of these functions. Used in a constant, it fails to compile if two have the same name, or if
-    /// a function that another one's options name is missing.
+    /// A module of these functions. Used in a constant, it fails to compile if two have the same name or are
+    /// the same hook, or if a function that another one's options name is missing, or cannot be asked.
     ///
     /// # Panics
-    /// In those two cases.
+    /// In those cases.
     pub const fn new(functions: &'static [Function]) -> Module {
         let mut at = 0;
         while at < functions.len() {
@@ -82,11 +90,20 @@ impl Module {
                 find(functions, function.name) == at,
                 "`export!` is given two functions of the same name"
             );
+            assert!(
+                find_hook(functions, function.hook) >= at,
+                "`export!` is given two hooks of the same kind: a module has one"
+            );
             let mut need = 0;
             while need < function.needs.len() {
+                let named = find(functions, function.needs[need]);
                 assert!(
-                    find(functions, function.needs[need]) < functions.len(),
+                    named < functions.len(),
                     "a function named by `custom(..)` must be given to `export!` too"
+                );
+                assert!(
+                    functions[named].hook.is_none() && matches!(functions[named].body, Body::One(_)),
+                    "a function named by `custom(..)` takes one call: it cannot be a batch function or a hook"
                 );
                 need += 1;
             }
@@ -133,6 +150,19 @@ impl Module {
             }
         }
     }
+}
+
+/// The position of the first hook of this kind, or the list's length.
+const fn find_hook(functions: &[Function], wanted: Option<types::Hook>) -> usize {
+    let Some(wanted) = wanted else { return functions.len() };
+    let mut at = 0;
+    while at < functions.len() {
+        match functions[at].hook {
+            Some(hook) if hook as u8 == wanted as u8 => return at,
+            _ => at += 1,
+        }
+    }
+    at
 }
 
 /// The position of a name, or the list's length: constants have no iterators.

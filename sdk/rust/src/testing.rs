@@ -38,6 +38,14 @@ pub fn set_time_left(left: std::time::Duration) {
     TIME_LEFT_MS.set(crate::retry::millis(left));
 }
 
+/// A run as a hook is told of it, from the JSON that the runtime would send.
+///
+/// # Errors
+/// What is wrong with the JSON.
+pub fn hooked_run(json: &str) -> serde_json::Result<crate::HookedRun> {
+    serde_json::from_str(json)
+}
+
 /// Writes what is logged to stderr.
 pub fn log_to_stderr() {
     crate::logging::install();

@@ -2,7 +2,7 @@
 
 use margay_sdk::__private::types::{self, FunctionSpec, RetryMethod, Schedule, TaskInfo, WorkerLost};
 use margay_sdk::__private::{Module, Task};
-use margay_sdk::{Call, Context, Failure, FollowUp, Result, log, task, testing};
+use margay_sdk::{Call, Context, Failure, FollowUp, HookedRun, Result, log, task, testing};
 use serde::{Deserialize, Serialize};
 
 /// Sends the welcome mail.
@@ -77,7 +77,15 @@ fn backoff(retry: u32) -> Option<f64> {
     (retry < 3).then(|| f64::from(retry) * 1.5)
 }
 
+#[task(hook = on_permanent_error)]
+fn mourn(run: HookedRun) -> Result<String> {
+    let task = &run.tasks[0];
+    let why = task.execution.as_ref().map_or("nothing", |execution| &execution.exception_name);
+    Ok(format!("{} failed for good: {why}", task.function))
+}
+
 static MODULE: Module = Module::new(&[
+    <mourn as Task>::FUNCTION,
     <send_welcome as Task>::FUNCTION,
     <index_documents as Task>::FUNCTION,
     <forgetful as Task>::FUNCTION,
@@ -215,6 +223,22 @@ fn the_description_tells_schedules_and_retries() {
     assert_eq!(options.retry_method, Some(RetryMethod::Custom("backoff".to_owned())));
     let Some(Schedule::Periodic(every)) = options.schedule else { panic!("it has a schedule") };
     assert_eq!((every.period, every.start, every.end), (300_000, Some(1_767_225_600_000), None));
+}
+
+#[test]
+fn the_description_tells_the_hooks() {
+    assert_eq!(spec("mourn").hook, Some(types::Hook::OnPermanentError));
+    assert_eq!(spec("tidy_up").hook, None);
+}
+
+#[test]
+fn a_hook_is_told_of_its_run_by_position() {
+    let run_json = r#"[{"tasks": [{"id": "1", "function": "mail:send", "queue": "email", "attempt": 4, "args": [7],
+        "kwargs": {}, "execution": {"time_started": 1.0, "time_failed": 2.0, "exception_name": "smtp",
+        "success": false, "host": "h"}}]}]"#;
+    assert_eq!(run("mourn", run_json, "{}").as_deref(), Ok("\"mail:send failed for good: smtp\""));
+    let refusal = run("mourn", "[{}]", "{}").expect_err("it is told nothing");
+    assert_eq!(refusal, "invalid-arguments: argument `run`: missing field `tasks`");
 }
 
 #[test]

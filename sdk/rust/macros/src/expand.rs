@@ -6,6 +6,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, ExprLit, FnArg, ItemFn, Lit, Meta};
 
+use crate::hook::Hook;
 use crate::options::Options;
 use crate::parameters::{Parameter, Role, default_value};
 use crate::returns::Returns;
@@ -48,12 +49,14 @@ fn expand(function: &ItemFn, signature: &Signature, options: &Options) -> TokenS
     let output = values::option(schema::output(signature.result.as_ref()).map(|schema| quote!(#schema)));
     let needs = options.named_functions();
     let needs = quote!(&[#(<#needs as ::margay_sdk::__private::Task>::NAME),*]);
+    let hook = values::option(options.hook.map(Hook::tokens));
     let options = options.tokens();
     let members = quote! {
         const DOC: &'static str = #doc;
         const INPUT: ::core::option::Option<&'static str> = #input;
         const OUTPUT: ::core::option::Option<&'static str> = #output;
         const BODY: ::margay_sdk::__private::Body = #body;
+        const HOOK: ::core::option::Option<::margay_sdk::__private::types::Hook> = #hook;
         const NEEDS: &'static [&'static str] = #needs;
 
         fn options() -> ::margay_sdk::__private::types::FunctionOptions {
@@ -74,6 +77,8 @@ fn with_errors(function: &ItemFn, errors: Option<TokenStream>) -> TokenStream {
         const INPUT: ::core::option::Option<&'static str> = ::core::option::Option::None;
         const OUTPUT: ::core::option::Option<&'static str> = ::core::option::Option::None;
         const BODY: ::margay_sdk::__private::Body = ::margay_sdk::__private::Body::One(|_| ::core::unreachable!());
+        const HOOK: ::core::option::Option<::margay_sdk::__private::types::Hook> =
+            ::core::option::Option::None;
         const NEEDS: &'static [&'static str] = &[];
 
         fn options() -> ::margay_sdk::__private::types::FunctionOptions {

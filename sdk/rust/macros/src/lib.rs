@@ -6,6 +6,7 @@
 
 mod expand;
 
+mod hook;
 mod options;
 mod retry;
 mod schedule;
@@ -48,7 +49,10 @@ use proc_macro::TokenStream;
 /// | `schedule = periodic("5m")` | it runs by itself; `start = ".."` and `end = ".."` take RFC 3339 times |
 /// | `schedule = cron("0 4 * * 0")` | at the times of a cron expression; with `time_zone = "Europe/Berlin"`, `start`, `end` |
 /// | `schedule = custom(next)` | the task `next` is given the current time and answers the next one |
-/// | `runner = "tracing"` | the module whose hooks run around its tasks |
+/// | `runner = "audit"` | the module whose hooks are called around its runs; its own module's, where none is given |
+/// | `hook = before` | it is called before each run, and never enqueued: `fn check(run: HookedRun)`; the run begins if it succeeds |
+/// | `hook = after` | it is called after each run, however it ended |
+/// | `hook = on_permanent_error` | it is called when a task has failed for good |
 /// | `priority = 10` | higher runs first inside a queue |
 /// | `deadline = "1h"` | not run again when not finished this long after its enqueue |
 /// | `expires = "10m"` | dropped when not started this long after its enqueue |

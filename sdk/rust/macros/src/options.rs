@@ -6,6 +6,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Error, Expr, Ident, LitStr, Path, Result, Token};
 
+use crate::hook::Hook;
 use crate::nearest::{nearest, quoted_list};
 use crate::retry::Retry;
 use crate::schedule::Schedule;
@@ -16,6 +17,8 @@ use crate::values;
 pub struct Options {
     /// Where `batch` is written, if it is.
     pub batch: Option<Span>,
+    /// Which hook it is, if it is one.
+    pub hook: Option<Hook>,
     pub unique_key: Vec<LitStr>,
     pub lock_key: Vec<LitStr>,
     queue: Option<LitStr>,
@@ -42,7 +45,7 @@ enum WorkerLost {
 }
 
 /// Every option with an example of its use, in the order of the documentation.
-const EXAMPLES: [(&str, &str); 20] = [
+const EXAMPLES: [(&str, &str); 21] = [
     ("queue", "queue = \"email\""),
     ("hard_timeout", "hard_timeout = \"30s\""),
     ("unique", "unique"),
@@ -55,7 +58,8 @@ const EXAMPLES: [(&str, &str); 20] = [
     ("max_stored_executions", "max_stored_executions = 10"),
     ("batch", "batch"),
     ("schedule", "schedule = periodic(\"5m\")"),
-    ("runner", "runner = \"tracing\""),
+    ("runner", "runner = \"audit\""),
+    ("hook", "hook = before"),
     ("priority", "priority = 10"),
     ("deadline", "deadline = \"1h\""),
     ("expires", "expires = \"10m\""),
@@ -93,6 +97,10 @@ fn example(name: &str) -> String {
     known.map_or_else(|| format!("{name} = .."), |(_, example)| (*example).to_owned())
 }
 
+fn is_known(name: &str) -> bool {
+    EXAMPLES.iter().any(|(known, _)| *known == name)
+}
+
 impl Options {
     /// Reads all options; what is wrong is told in `errors`, and left out.
     pub fn read(tokens: TokenStream, errors: &mut Vec<Error>) -> Options {
@@ -105,6 +113,7 @@ impl Options {
                     return options;
                 }
             };
+        let is_hook = entries.iter().any(|entry| entry.name == "hook");
         let mut seen = Vec::new();
         for entry in entries {
             let name = entry.name.to_string();
@@ -112,9 +121,12 @@ impl Options {
                 errors.push(Error::new_spanned(&entry.name, format!("option `{name}` is given twice")));
                 continue;
             }
-            if let Err(error) = options.set(&name, &entry) {
-                errors.push(error);
-            }
+            let refused = Hook::refuses(&name).filter(|_| is_hook && is_known(&name));
+            let set = match refused {
+                Some(message) => Err(Error::new_spanned(&entry.name, message)),
+                None => options.set(&name, &entry),
+            };
+            errors.extend(set.err());
             seen.push(name);
         }
         options
@@ -139,6 +151,7 @@ impl Options {
             "retry_on" => self.retry_on = values::texts(value()?)?,
             "max_stored_executions" => self.max_stored_executions = Some(values::count(value()?)?),
             "schedule" => self.schedule = Some(Schedule::read(value()?)?),
+            "hook" => self.hook = Some(Hook::read(value()?)?),
             "runner" => self.runner = Some(values::text(value()?)?),
             "priority" => self.priority = Some(values::priority(value()?)?),
             "deadline" => self.deadline_ms = Some(values::some_duration(value()?)?),

@@ -34,7 +34,10 @@ impl Signature {
         let shape = match options.batch {
             Some(_) => check_batch(function, &parameters, errors),
             None => {
-                check_not_batch(&parameters, errors);
+                match options.hook {
+                    Some(_) => check_hook(function, &parameters, errors),
+                    None => check_not_batch(&parameters, errors),
+                }
                 Some(Returns::of_one(&function.sig.output))
             }
         };
@@ -157,6 +160,18 @@ fn check_schedule(options: &Options, parameters: &[Parameter], errors: &mut Vec<
             format!("a scheduled function is called without arguments: give `{name}` a `#[default(..)]`");
         errors.push(Error::new_spanned(&parameter.ident, message));
     }
+}
+
+/// A hook is told of its run in one argument.
+fn check_hook(function: &ItemFn, parameters: &[Parameter], errors: &mut Vec<Error>) {
+    const ONE: &str = "a hook is told of its run in one parameter: `run: HookedRun`";
+    let mut arguments = parameters.iter().filter(|parameter| parameter.is_argument());
+    match arguments.next() {
+        None => errors.push(Error::new_spanned(&function.sig.ident, ONE)),
+        Some(run) if batch_payload(&run.ty).is_some() => errors.push(Error::new_spanned(&run.ty, ONE)),
+        Some(_) => {}
+    }
+    errors.extend(arguments.map(|more| Error::new_spanned(&more.ident, ONE)));
 }
 
 /// Reads the item that the attribute is on.
