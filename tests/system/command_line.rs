@@ -27,6 +27,11 @@ async fn every_command_explains_itself() {
         "tasks delete",
         "queues",
         "queues list",
+        "keys",
+        "keys scan",
+        "migrate",
+        "migrate tasktiger-locks",
+        "migrate executions-count",
         "completions",
     ];
     for command in commands {

@@ -14,5 +14,7 @@ mod recovery;
 mod shutdown;
 
 mod command_line;
+mod keys;
+mod migrations;
 mod projects;
 mod refusals;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use queue::State;
+use queue::{Expiry, State};
 use task::RetryMethod;
 
-use crate::values::{batch, duration, time};
+use crate::values::{batch, duration, expiry, seconds, time};
 
 /// Margay runs tasks from Redis as sandboxed WebAssembly components.
 ///
@@ -89,6 +89,12 @@ pub enum Command {
     /// Look at queues
     #[command(subcommand)]
     Queues(Queues),
+    /// Look at the keys of the whole Redis database
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Bring the keys of an older TaskTiger up to date
+    #[command(subcommand)]
+    Migrate(Migrate),
     /// Print completions for a shell
     ///
     /// For example: margay completions bash > /etc/bash_completion.d/margay
@@ -290,4 +296,79 @@ pub enum Tasks {
 pub enum Queues {
     /// List the queues that have tasks, with their counts by state
     List,
+}
+
+#[derive(Subcommand)]
+pub enum Keys {
+    /// Report the keys of the whole database, whosever they are, and set or remove expiries
+    ///
+    /// A line has a key's name, type, seconds to live (-1 for ever), new seconds to live (- where
+    /// they stay) and size: bytes of a string, members of a collection, -1 where the type is not
+    /// known. A key may come twice. Ctrl-C ends the walk between two steps.
+    ///
+    /// For example, what old locks of TaskTiger's are left, and then to let them go in five minutes:
+    ///   margay keys scan --match 't:lock:*' --print
+    ///   margay keys scan --match 't:lock:*' --ttl 5m
+    #[command(verbatim_doc_comment)]
+    Scan(Scan),
+}
+
+#[derive(Args)]
+pub struct Scan {
+    /// Only keys whose whole names match this pattern, such as 't:lock:*'
+    #[arg(long = "match", value_name = "GLOB")]
+    pub pattern: Option<String>,
+    /// Let keys expire after so long that have no expiry, or with `none` (or -1) remove expiries
+    ///
+    /// A duration such as 5m, or a number of seconds. Needs --match.
+    #[arg(long, value_name = "DURATION|none", value_parser = expiry, allow_negative_numbers = true, requires = "pattern")]
+    pub ttl: Option<Expiry>,
+    /// Print a line for each key
+    #[arg(long)]
+    pub print: bool,
+    /// Write a line for each key to a file
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// How long to let Redis rest between two steps of about a thousand keys: a duration, or a number of seconds
+    #[arg(long, default_value = "100ms", value_name = "DURATION", value_parser = seconds)]
+    pub delay: Duration,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Migrate {
+    /// From TaskTiger 0.12 to 0.13: make sure that no old lock is held, and delete what is left of them
+    ///
+    /// Workers up to 0.12 and from 0.13 on do not see each other's locks. Before the first of the new kind starts,
+    /// no old lock may be held: this command refuses as long as one is, and says how long to wait.
+    TasktigerLocks(TasktigerLocks),
+    /// From TaskTiger 0.16 to 0.17: count the failed executions of tasks that are older than the count
+    ///
+    /// Workers may go on meanwhile.
+    ExecutionsCount,
+}
+
+#[derive(Args)]
+#[command(group(ArgGroup::new("how").required(true).args(["live", "downtime"])))]
+pub struct TasktigerLocks {
+    /// Workers run, of the version between the two that takes both kinds of lock
+    #[arg(long)]
+    pub live: bool,
+    /// All workers have been stopped; refuses also while tasks are active or a Margay worker is present
+    #[arg(long)]
+    pub downtime: bool,
+    /// Keep looking until nothing is in the way that time or a worker's end removes
+    #[arg(long)]
+    pub wait: bool,
+    /// Treat locks as expired that have no end, or a value that is no time
+    #[arg(long)]
+    pub force: bool,
+    /// How young a heartbeat must be to show that a task's worker lives: TaskTiger's ACTIVE_TASK_UPDATE_TIMEOUT
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = seconds, conflicts_with = "live")]
+    pub active_timeout: Duration,
+    /// Say what would be deleted, and delete nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }

@@ -19,6 +19,12 @@ pub fn json(value: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
+/// A value as one line of JSON.
+pub fn json_line(value: &impl Serialize) -> Result<()> {
+    line(serde_json::to_string(value)?);
+    Ok(())
+}
+
 /// A table with these headings.
 pub fn table<const N: usize>(headings: [&str; N]) -> Table {
     let mut table = Table::new();
@@ -36,9 +42,36 @@ pub fn time(seconds: f64) -> String {
 /// How long ago a time was, for people: the two largest units.
 pub fn ago(seconds: f64) -> String {
     let passed = std::time::Duration::from_secs_f64((queue::now() - seconds).clamp(0.0, 1e9));
-    let text =
-        humantime::format_duration(std::time::Duration::from_millis(passed.as_millis() as u64)).to_string();
-    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    two_units(std::time::Duration::from_millis(passed.as_millis() as u64))
+}
+
+/// How long to wait, for people: whole seconds, never too few; the two largest units.
+pub fn wait(seconds: f64) -> String {
+    two_units(std::time::Duration::from_secs(seconds.ceil().clamp(1.0, 1e10) as u64))
+}
+
+fn two_units(time: std::time::Duration) -> String {
+    humantime::format_duration(time).to_string().split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// A key's name as a line's part: what is no text, or would break the line, is escaped as in `\xff` and `\n`.
+pub fn name(name: &[u8]) -> String {
+    let mut shown = String::new();
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => shown.push_str("\\\\"),
+                '\n' | '\r' | '\t' => shown.extend(c.escape_default()),
+                c if c.is_ascii_control() => shown.push_str(&format!("\\x{:02x}", u32::from(c))),
+                c if c.is_control() => shown.extend(c.escape_unicode()),
+                c => shown.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            shown.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    shown
 }
 
 /// The beginning of a digest: enough to tell versions apart.

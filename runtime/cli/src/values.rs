@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use queue::Expiry;
 use serde::{Deserialize, Deserializer, de};
 
 /// Reads a duration, down to milliseconds.
@@ -11,6 +12,34 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("`{text}` is not a duration: {error}; write it as `500ms`, `30s` or `5m`"))
 }
+
+/// Reads a duration, or a plain number of seconds as TaskTiger's own tools take it.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(number) => Duration::try_from_secs_f64(number)
+            .map_err(|_| format!("`{text}` is not a number of seconds; write it as `0.5`, `30` or `5m`")),
+        Err(_) => duration(text),
+    }
+}
+
+/// Reads when keys expire. Nothing at all is refused: Redis would delete the keys at once.
+pub fn expiry(text: &str) -> Result<Expiry, String> {
+    if matches!(text, "none" | "-1") {
+        return Ok(Expiry::Never);
+    }
+    let time = seconds(text)?;
+    if !(MILLISECOND..LONGEST).contains(&time) {
+        return Err(format!(
+            "`{text}` is too short or too long for an expiry; write it as `300`, `5m` or `none`"
+        ));
+    }
+    Ok(Expiry::After(time))
+}
+
+/// Redis counts expiries in milliseconds.
+const MILLISECOND: Duration = Duration::from_millis(1);
+/// Ten thousand years: more than anybody means, and far from what Redis refuses.
+const LONGEST: Duration = Duration::from_secs(10_000 * 365 * 86_400);
 
 /// Reads a time, as seconds since the epoch.
 pub fn time(text: &str) -> Result<f64, String> {

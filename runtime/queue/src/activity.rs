@@ -42,7 +42,7 @@ impl Client {
 
     /// Listens to the end of every task whose end is recorded.
     pub async fn listen_to_ends(&self) -> Result<Activity, Error> {
-        self.listen_to(Vec::new(), vec![format!("{}:result:*", escaped(self.keys()))]).await
+        self.listen_to(Vec::new(), vec![self.keys().pattern("result:*")]).await
     }
 
     async fn listen_to(&self, channels: Vec<String>, patterns: Vec<String>) -> Result<Activity, Error> {
@@ -104,16 +104,4 @@ fn event(keys: &Keys, channel: &str, text: String) -> Event {
         Some(id) => Event::Ended(id.to_owned()),
         None => Event::Other(name.to_owned(), text),
     }
-}
-
-/// The prefix as a glob pattern that matches only itself.
-fn escaped(keys: &Keys) -> String {
-    let mut pattern = String::new();
-    for c in keys.prefix().chars() {
-        if matches!(c, '*' | '?' | '[' | ']' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern
 }

@@ -141,4 +141,16 @@ impl Keys {
     pub fn named(&self, name: &str) -> String {
         format!("{}:{name}", self.prefix)
     }
+
+    /// A glob pattern for keys and channels of this keyspace. The prefix matches only itself.
+    pub(crate) fn pattern(&self, rest: &str) -> String {
+        let mut pattern = String::new();
+        for c in self.prefix.chars() {
+            if matches!(c, '*' | '?' | '[' | ']' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        format!("{pattern}:{rest}")
+    }
 }

@@ -26,6 +26,9 @@ mod inspect;
 mod manage;
 mod result;
 
+mod migrate;
+mod scan;
+
 pub use activity::{Activity, Event};
 pub use claim::{Asked, Claim, Claimed, Lease, Source};
 pub use connect::{Address, Client, Error};
@@ -34,10 +37,12 @@ pub use heartbeat::{Beat, Incarnation, NotRenewed, Presence};
 pub use inspect::{Found, Listing, Page, QueueCounts};
 pub use keys::{Keys, State};
 pub use lock::{Lock, Locking, Seat};
+pub use migrate::{ActiveTasks, Cleared, Counted, OldLock, OldLocks, Until};
 pub use plan::Running;
 pub use promote::Promoted;
 pub use reclaim::Orphans;
 pub use result::{Ended, Kept};
+pub use scan::{Expiry, KeyStats, KeyWalk};
 pub use script::Script;
 pub use settle::{Settled, Settlement};
 pub use system_lock::UNTIL_UNLOCKED;

@@ -39,6 +39,9 @@ scripts! {
     RETRY = "retry" + ["keyspace"];
     DELETE = "delete" + ["keyspace", "remove"];
     FIND = "find" + ["keyspace"];
+    SCAN = "scan" + [];
+    CLEAR_OLD_LOCKS = "clear_old_locks" + [];
+    COUNT_EXECUTIONS = "count_executions" + [];
 }
 
 impl Script {

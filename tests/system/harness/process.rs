@@ -128,8 +128,13 @@ impl Running {
 
     /// Asks it to stop.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         let id = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("it runs");
-        kill_process(id, Signal::TERM).expect("it can be told to stop");
+        kill_process(id, signal).expect("it can be told to stop");
     }
 
     /// Waits for its end.

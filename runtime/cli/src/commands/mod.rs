@@ -5,6 +5,8 @@ mod component;
 mod deploy;
 mod dev;
 mod enqueue;
+mod keys;
+mod migrate;
 mod modules;
 mod new;
 mod new_task;
@@ -53,6 +55,8 @@ async fn run_command(common: &Common, command: Command) -> Result<ExitCode> {
         Command::Enqueue(flags) => return enqueue::run(common, *flags).await,
         Command::Tasks(verb) => return tasks::run(common, verb).await,
         Command::Queues(verb) => queues::run(common, verb).await,
+        Command::Keys(verb) => return keys::run(common, verb).await,
+        Command::Migrate(verb) => return migrate::run(common, verb).await,
         Command::Completions { .. } => Ok(()),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -9,9 +9,11 @@ mod enqueue;
 mod inspect;
 mod lease;
 mod lock;
+mod migrate;
 mod plan;
 mod promote;
 mod reclaim;
+mod scan;
 mod seats;
 mod settle;
 
