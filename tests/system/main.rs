@@ -18,3 +18,4 @@ mod keys;
 mod migrations;
 mod projects;
 mod refusals;
+mod tasks;

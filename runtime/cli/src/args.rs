@@ -1,5 +1,6 @@
 //! The command line as types. What the flags mean together is settled in each command.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -266,9 +267,15 @@ pub enum Tasks {
         /// How many to leave out at the beginning
         #[arg(long, default_value_t = 0, value_name = "N")]
         skip: usize,
-        /// The newest first, in place of the oldest
+        /// The newest first
         #[arg(long)]
         newest: bool,
+        /// The oldest first, as without being asked
+        #[arg(long, conflicts_with = "newest")]
+        oldest: bool,
+        /// How many failed executions of each task to show
+        #[arg(long, default_value_t = 0, value_name = "N")]
+        executions: usize,
     },
     /// Show one task, wherever it is, with its failed executions
     Show {
@@ -278,24 +285,116 @@ pub enum Tasks {
         #[arg(long, default_value_t = 10, value_name = "N")]
         executions: usize,
     },
-    /// Put failed tasks back into their queues
+    /// Delete tasks that wait for their time
+    Cancel {
+        /// The tasks' ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Change when scheduled tasks are due
+    Reschedule {
+        /// The tasks' ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+        #[command(flatten)]
+        when: When,
+    },
+    /// Put failed tasks back into their queues: those with these ids, or all that have something in common
+    ///
+    /// For example: margay tasks retry --queue mail --kind smtp --dry-run
     Retry {
-        /// The tasks' ids
-        #[arg(required = true)]
-        ids: Vec<String>,
+        #[command(flatten)]
+        chosen: Chosen,
     },
-    /// Delete tasks that do not run
+    /// Delete tasks that do not run: those with these ids, or all that have something in common
+    ///
+    /// For example: margay tasks delete --function mail:send --older-than 7d --dry-run
     Delete {
-        /// The tasks' ids
-        #[arg(required = true)]
-        ids: Vec<String>,
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Which state's tasks are chosen from: queued, scheduled or error [default: error]
+        #[arg(long, value_name = "STATE")]
+        state: Option<State>,
     },
+    /// Delete old failed tasks, the oldest first
+    Purge {
+        #[command(flatten)]
+        range: Range,
+        /// How many at most
+        #[arg(long, default_value_t = PURGED, value_name = "N")]
+        limit: NonZeroUsize,
+    },
+}
+
+/// Another time, given in one of two ways.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct When {
+    /// Make them due so much later than now, such as 5m
+    #[arg(long = "in", value_name = "DURATION", value_parser = duration)]
+    pub delay: Option<Duration>,
+    /// Make them due at this time: RFC 3339, such as 2026-01-31T12:00:00Z; at once, where it is past
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub at: Option<f64>,
+}
+
+/// How many tasks a purge deletes at most: TaskTiger's limit.
+const PURGED: NonZeroUsize = NonZeroUsize::new(5000).expect("not zero");
+
+/// Tasks by their ids, or by what they have in common.
+#[derive(Args)]
+pub struct Chosen {
+    /// The tasks' ids; without any, the options say which
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    #[command(flatten)]
+    pub range: Range,
+    /// Only calls of this: module:function, or a module with all its functions
+    #[arg(long, value_name = "NAME")]
+    pub function: Option<String>,
+    /// Only those whose last failure has this name, such as smtp or margay:Trapped
+    #[arg(long, value_name = "NAME")]
+    pub kind: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "N")]
+    pub limit: Option<NonZeroUsize>,
+    /// All there are, where nothing else says which
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Tasks by their place and age.
+#[derive(Args)]
+pub struct Range {
+    /// Only in these queues and their subqueues; the most specific name decides
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub queue: Vec<String>,
+    /// Not in these queues and their subqueues
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub exclude_queue: Vec<String>,
+    /// Only those that failed so long ago, such as 7d; of others, that were queued or due so long ago
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub older_than: Option<Duration>,
+    /// Only say how many there are
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Subcommand)]
 pub enum Queues {
     /// List the queues that have tasks, with their counts by state
-    List,
+    List {
+        /// By what: name, queued (the most first), or oldest (whose oldest task waits the longest)
+        #[arg(long, value_enum, default_value_t = QueueOrder::Name, value_name = "BY", hide_possible_values = true)]
+        sort: QueueOrder,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum QueueOrder {
+    Name,
+    Queued,
+    Oldest,
 }
 
 #[derive(Subcommand)]

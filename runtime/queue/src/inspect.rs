@@ -26,6 +26,19 @@ pub struct QueueCounts {
     pub oldest_queued: Option<Timestamp>,
 }
 
+/// Where a task is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// Which task.
+    pub id: String,
+    /// Its queue.
+    pub queue: String,
+    /// Its state there.
+    pub state: State,
+    /// The time that belongs to the state: queued at, last heartbeat, due, or failed at.
+    pub score: Timestamp,
+}
+
 /// A task in a place.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -37,10 +50,20 @@ pub struct Found {
     pub state: State,
     /// The time that belongs to the state: queued at, last heartbeat, due, or failed at.
     pub score: Timestamp,
+    /// The payload as it is stored; empty where it is missing or no text.
+    pub payload: String,
     /// The payload, or why it cannot be read.
     pub task: Result<Task, BadPayload>,
     /// The latest failed executions, oldest first, as many as were asked for.
     pub executions: Vec<Execution>,
+}
+
+impl Found {
+    /// Where it was found.
+    pub fn place(&self) -> Place {
+        let Found { id, queue, state, score, .. } = self;
+        Place { id: id.clone(), queue: queue.clone(), state: *state, score: *score }
+    }
 }
 
 /// Which part of a queue to list.
@@ -161,7 +184,8 @@ impl Client {
         let answers = self.pipeline("list tasks", &ask).await?;
         let total = if let Some(Value::Int(n)) = answers.first() { n.unsigned_abs() } else { 0 };
         let places = answers.get(1).map(members).unwrap_or_default();
-        let places = places.into_iter().map(|(id, score)| (id, queue.to_owned(), state, score)).collect();
+        let place = |(id, score)| Place { id, queue: queue.to_owned(), state, score };
+        let places = places.into_iter().map(place).collect();
         Ok(Listing { total, tasks: self.load(places, page.executions).await? })
     }
 
@@ -178,16 +202,14 @@ impl Client {
                 return Err(FIND.unexpected(&place));
             };
             let state = state.parse().map_err(|_| FIND.unexpected(&place))?;
-            places.push((id.to_owned(), queue, state, score.parse().unwrap_or(0.0)));
+            let score = score.parse().unwrap_or(0.0);
+            places.push(Place { id: id.to_owned(), queue, state, score });
         }
         self.load(places, executions).await
     }
 
-    async fn load(
-        &self,
-        places: Vec<(String, String, State, Timestamp)>,
-        executions: usize,
-    ) -> Result<Vec<Found>, Error> {
+    /// Reads the tasks in these places, each with its latest failed executions.
+    pub async fn load(&self, places: Vec<Place>, executions: usize) -> Result<Vec<Found>, Error> {
         let mut tasks = Vec::with_capacity(places.len());
         let mut places = places.into_iter();
         loop {
@@ -196,7 +218,7 @@ impl Client {
                 return Ok(tasks);
             }
             let mut ask = redis::pipe();
-            for (id, ..) in &chunk {
+            for Place { id, .. } in &chunk {
                 ask.cmd("GET").arg(self.keys().payload(id));
                 // LRANGE -0 would be the whole list, so nothing is asked for from beyond its end.
                 let from = if executions == 0 { 1 } else { -(executions as i64) };
@@ -207,9 +229,12 @@ impl Client {
                 });
             }
             let answers = self.pipeline("read tasks", &ask).await?;
-            for ((id, queue, state, score), answer) in chunk.into_iter().zip(answers.chunks_exact(2)) {
+            for (place, answer) in chunk.into_iter().zip(answers.chunks_exact(2)) {
+                let Place { id, queue, state, score } = place;
                 let task = parse(&id, text_of(&answer[0]).unwrap_or_default());
-                tasks.push(Found { task, executions: executions_of(&answer[1]), id, queue, state, score });
+                let payload = text(answer[0].clone()).unwrap_or_default();
+                let executions = executions_of(&answer[1]);
+                tasks.push(Found { id, queue, state, score, payload, task, executions });
             }
         }
     }

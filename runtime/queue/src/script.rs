@@ -38,10 +38,12 @@ scripts! {
     EXPIRED = "expired" + ["keyspace"];
     RETRY = "retry" + ["keyspace"];
     DELETE = "delete" + ["keyspace", "remove"];
+    RESCHEDULE = "reschedule" + ["keyspace"];
     FIND = "find" + ["keyspace"];
     SCAN = "scan" + [];
     CLEAR_OLD_LOCKS = "clear_old_locks" + [];
     COUNT_EXECUTIONS = "count_executions" + [];
+    SELECT = "select" + ["keyspace"];
 }
 
 impl Script {

@@ -3,6 +3,7 @@
 //! Pure values and decisions: this crate never does IO, never reads a clock and never awaits. The wire
 //! format is TaskTiger's, so that Python and Margay read each other's tasks.
 
+mod filter;
 mod identity;
 mod name;
 mod payload;
@@ -17,6 +18,7 @@ mod outcome;
 mod verdict;
 
 pub use execution::Execution;
+pub use filter::{Filter, subtrees};
 pub use function::{FunctionSpec, Hook, Options, WorkerLost};
 pub use name::{BadName, FunctionName, check_id, check_module_name, check_queue_name};
 pub use outcome::{Failure, Interruption, Outcome, RetryWish};

@@ -27,5 +27,6 @@ mod board;
 mod services;
 mod stats;
 
-pub use settings::{Filter, Settings};
+pub use settings::Settings;
+pub use task::Filter;
 pub use worker::{Error, Worker};

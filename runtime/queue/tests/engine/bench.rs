@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use queue::{
-    Asked, Beat, Claim, Client, Incarnation, Lease, NewTask, Presence, Settled, Settlement, Source, State,
+    Asked, Beat, Claim, Client, Found, Incarnation, Lease, NewTask, Presence, Settled, Settlement, Source,
+    State,
 };
 use task::{Execution, FunctionName, Outcome, Task, Verdict};
 use test_support::{RedisServer, check_invariants};
@@ -34,7 +35,11 @@ impl Bench {
     }
 
     pub async fn schedule(&self, queue: &str, id: &str, due: f64) {
-        let new = NewTask { due: Some(due), ..NewTask::new(queue, a_task(id)) };
+        self.schedule_task(queue, a_task(id), due).await;
+    }
+
+    pub async fn schedule_task(&self, queue: &str, task: Task, due: f64) {
+        let new = NewTask { due: Some(due), ..NewTask::new(queue, task) };
         self.client.enqueue([new], self.now).await.expect("scheduled");
     }
 
@@ -81,7 +86,12 @@ impl Bench {
     }
 
     pub async fn ids(&self, state: State, queue: &str) -> Vec<String> {
-        let listing = self.client.list(queue, state, queue::Page::default()).await.expect("a listing");
+        self.ids_of(state, queue, 100).await
+    }
+
+    pub async fn ids_of(&self, state: State, queue: &str, limit: usize) -> Vec<String> {
+        let page = queue::Page { limit, ..queue::Page::default() };
+        let listing = self.client.list(queue, state, page).await.expect("a listing");
         listing.tasks.into_iter().map(|found| found.id).collect()
     }
 
@@ -94,6 +104,50 @@ impl Bench {
             list @ redis::Value::Array(_) => redis::from_redis_value(list).expect("a list of texts"),
             one => vec![redis::from_redis_value(one).expect("a text")],
         }
+    }
+
+    /// Lets tasks fail for good, as they were enqueued and all at once.
+    pub async fn fail(&self, queue: &str, tasks: Vec<Task>, kind: &str) {
+        let number = tasks.len();
+        let tasks = tasks.into_iter().map(|task| NewTask::new(queue, task));
+        self.client.enqueue(tasks, self.now).await.expect("enqueued");
+        self.fail_queued(queue, number, kind).await;
+    }
+
+    /// Lets so many tasks fail for good that are queued.
+    pub async fn fail_queued(&self, queue: &str, number: usize, kind: &str) {
+        let mut left = number;
+        while left > 0 {
+            let claims = self.claim(&[queue], left).await;
+            assert!(!claims.is_empty(), "`{queue}` has no {left} tasks more");
+            left -= claims.len();
+            let execution = || Execution { exception_name: kind.to_owned(), ..an_execution() };
+            let failed = |claim: &Claim| {
+                let verdict = Verdict::Error { execution: execution() };
+                Settlement::new(claim.lease.clone(), claim.task.as_ref().ok(), verdict)
+            };
+            self.settle_all(claims.iter().map(failed).collect()).await;
+        }
+    }
+
+    /// The one place where a task is.
+    pub async fn find(&self, id: &str) -> Found {
+        let mut places = self.client.find(id, 9).await.expect("an answer");
+        assert_eq!(places.len(), 1, "{places:?}");
+        places.remove(0)
+    }
+
+    /// A task in one of its places.
+    pub async fn find_in(&self, state: State, id: &str) -> Found {
+        let places = self.client.find(id, 9).await.expect("an answer");
+        places.into_iter().find(|found| found.state == state).expect("it is there")
+    }
+
+    /// Stores any payload.
+    pub async fn set_payload(&self, id: &str, payload: &str) {
+        let mut set = redis::cmd("SET");
+        set.arg(self.client.keys().payload(id)).arg(payload);
+        self.client.command("set a payload", &set).await.expect("set");
     }
 
     /// Every test ends here.
@@ -110,6 +164,15 @@ pub fn beat(presence: &Presence) -> Beat<'_> {
 
 pub fn a_task(id: &str) -> Task {
     Task::new(id, FunctionName::parse("mail:send").expect("a name"))
+}
+
+pub fn a_unique_task(id: &str) -> Task {
+    Task { unique: true, ..a_task(id) }
+}
+
+/// So many tasks, whose ids sort as they come.
+pub fn tasks(number: usize) -> Vec<Task> {
+    (0..number).map(|n| a_task(&format!("{n:04}"))).collect()
 }
 
 pub fn ids(claims: &[Claim]) -> Vec<&str> {

@@ -1,8 +1,8 @@
 use queue::{Page, State};
-use task::{Task, Verdict};
+use task::Task;
 
 use crate::Bench;
-use crate::bench::{a_task, an_execution};
+use crate::bench::a_task;
 
 #[tokio::test]
 async fn queues_are_counted_by_state() {
@@ -51,59 +51,11 @@ async fn a_task_is_found_in_every_state_it_is_in() {
 }
 
 #[tokio::test]
-async fn a_failed_task_can_be_retried_once_and_keeps_its_executions() {
+async fn a_task_is_found_with_its_payload_as_it_is_stored() {
     let bench = Bench::new().await;
     bench.enqueue("mail", "a").await;
-    let claim = bench.claim_one("mail").await;
-    bench.settle(&claim, Verdict::Error { execution: an_execution() }).await;
-    let failed = bench.client.find("a", 0).await.expect("found").remove(0);
-    assert!(bench.client.retry(&failed, bench.now).await.expect("retried"));
-    assert!(!bench.client.retry(&failed, bench.now).await.expect("asked"));
-    let found = bench.client.find("a", 9).await.expect("found").remove(0);
-    assert_eq!((found.state, found.executions.len()), (State::Queued, 1));
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn a_retry_by_hand_forgives_what_workers_did_to_the_task() {
-    let bench = Bench::new().await;
-    let mut poison = a_task("a");
-    poison.margay.redeliveries = 5;
-    bench.enqueue_task("mail", poison).await;
-    let claim = bench.claim_one("mail").await;
-    bench.settle(&claim, Verdict::Error { execution: an_execution() }).await;
-    let failed = bench.client.find("a", 0).await.expect("found").remove(0);
-    assert!(bench.client.retry(&failed, bench.now).await.expect("retried"));
-    assert_eq!(bench.claim_one("mail").await.task.expect("readable").margay.redeliveries, 0);
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn deleting_one_of_two_twins_keeps_the_other() {
-    let bench = Bench::new().await;
-    let unique = Task { unique: true, ..a_task("a") };
-    bench.enqueue_task("mail", unique.clone()).await;
-    let claim = bench.claim_one("mail").await;
-    bench.settle(&claim, Verdict::Error { execution: an_execution() }).await;
-    bench.enqueue_task("mail", unique).await;
-    for found in bench.client.find("a", 0).await.expect("found") {
-        if found.state == State::Error {
-            assert!(bench.client.delete(&found).await.expect("deleted"));
-        }
-    }
-    assert_eq!(bench.claim(&["mail"], 1).await.len(), 1);
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn a_running_task_cannot_be_deleted() {
-    let bench = Bench::new().await;
-    bench.enqueue("mail", "a").await;
-    let mut found = bench.client.find("a", 0).await.expect("found").remove(0);
-    bench.claim_one("mail").await;
-    assert!(!bench.client.delete(&found).await.expect("asked"));
-    found.state = State::Error;
-    assert!(!bench.client.delete(&found).await.expect("asked"));
-    assert_eq!(bench.ids(State::Active, "mail").await, ["a"]);
+    bench.set_payload("a", r#"{ "id": "a", "func": "m:f", "theirs": 1.50 }"#).await;
+    let found = bench.find("a").await;
+    assert_eq!(found.payload, r#"{ "id": "a", "func": "m:f", "theirs": 1.50 }"#);
     bench.finish().await;
 }

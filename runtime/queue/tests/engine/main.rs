@@ -9,12 +9,15 @@ mod enqueue;
 mod inspect;
 mod lease;
 mod lock;
+mod manage;
 mod migrate;
 mod plan;
 mod promote;
 mod reclaim;
+mod reschedule;
 mod scan;
 mod seats;
+mod select;
 mod settle;
 
 use bench::Bench;
