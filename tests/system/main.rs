@@ -8,6 +8,7 @@ mod harness;
 mod deploys;
 mod grants;
 mod outcomes;
+mod reports;
 mod work;
 
 mod recovery;

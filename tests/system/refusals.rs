@@ -133,6 +133,9 @@ async fn settings_and_projects_that_make_no_sense_are_refused() {
     let site = Site::start().await;
     site.write("typo.toml", "concurency = 4");
     site.write("slow.toml", "poll = \"slowly\"");
+    site.write("hook.toml", "[errors]\nwebhook = \"example.org\"");
+    site.write("header.toml", "[errors]\nwebhook = \"http://a/\"\nwebhook_headers = { \"a b\" = \"c\" }");
+    site.write("dsn.toml", "[errors]\nsentry_dsn = \"https://example.org/1\"");
     site.write("grant.toml", "[modules.m]\ndirectories = [{ path = \"nowhere\", guest = \"/n\" }]");
 
     all_refused(
@@ -142,6 +145,17 @@ async fn settings_and_projects_that_make_no_sense_are_refused() {
             (&["queues", "list", "--config", "typo.toml"], 2, "unknown field `concurency`"),
             (&["worker", "--config", "slow.toml"], 2, "`slowly` is not a duration"),
             (&["worker", "--config", "missing.toml"], 2, "cannot read `missing.toml`"),
+            (&["worker", "--config", "hook.toml"], 2, "`errors.webhook`: it is not an address of HTTP"),
+            (
+                &["worker", "--config", "header.toml"],
+                2,
+                "`errors.webhook_headers`: `a b` is not a header's name",
+            ),
+            (
+                &["worker", "--config", "dsn.toml"],
+                2,
+                "`errors.sentry_dsn`: it is not a DSN: username is empty",
+            ),
             (&["worker", "--config", "grant.toml"], 1, "cannot open the directory `nowhere`"),
             (&["worker", "-c", "0"], 2, "`concurrency` must be at least 1"),
             (&["worker", "-q", "a/b"], 2, "`a/b` contains `/`"),

@@ -1,16 +1,18 @@
 //! Settings: flags beat the environment, which beats margay.toml, which beats the defaults.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sandbox::{Access, GrantedDirectory, Grants};
 use serde::Deserialize;
 use task::RetryMethod;
-use worker::{Filter, Settings};
+use worker::{Filter, Reporter, Settings};
 
 use crate::args::{self, Common};
+use crate::reporters::{Letterhead, Sentry, Webhook};
 use crate::usage;
 use crate::values::{Length, text};
 
@@ -46,6 +48,7 @@ pub struct Config {
     stats_interval: Option<Length>,
     limits: Limits,
     modules: HashMap<String, Module>,
+    errors: Errors,
 }
 
 /// What a run may use.
@@ -73,6 +76,17 @@ struct Directory {
     guest: String,
     #[serde(default)]
     write: bool,
+}
+
+/// Who is told of tasks that have failed for good.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Errors {
+    webhook: Option<String>,
+    webhook_headers: BTreeMap<String, String>,
+    sentry_dsn: Option<String>,
+    environment: Option<String>,
+    prefix: Option<String>,
 }
 
 impl Config {
@@ -127,6 +141,7 @@ impl Config {
         for name in self.modules.keys() {
             settings.grants.insert(name.clone(), self.grants(name)?);
         }
+        settings.reporters = self.errors.reporters()?;
         check(&settings)?;
         Ok(settings)
     }
@@ -157,6 +172,32 @@ impl Config {
             grants.directories.push(open_directory(path, guest, access)?);
         }
         Ok(grants)
+    }
+}
+
+impl Errors {
+    fn reporters(&self) -> Result<Vec<Arc<dyn Reporter>>> {
+        let letterhead = Letterhead {
+            prefix: self.prefix.clone().unwrap_or_else(|| "Margay".to_owned()),
+            environment: self.environment.clone(),
+        };
+        let mut reporters: Vec<Arc<dyn Reporter>> = Vec::new();
+        if let Some(url) = &self.webhook {
+            let webhook = Webhook::new(url, letterhead.clone()).map_err(|reason| {
+                usage(format!("`errors.webhook`: {reason}; write it as `https://host/path`"))
+            })?;
+            let webhook = webhook
+                .with_headers(&self.webhook_headers)
+                .map_err(|reason| usage(format!("`errors.webhook_headers`: {reason}")))?;
+            reporters.push(Arc::new(webhook));
+        }
+        if let Some(dsn) = &self.sentry_dsn {
+            let sentry = Sentry::new(dsn, letterhead).map_err(|reason| {
+                usage(format!("`errors.sentry_dsn`: {reason}; write it as `https://key@host/1`"))
+            })?;
+            reporters.push(Arc::new(sentry));
+        }
+        Ok(reporters)
     }
 }
 
@@ -221,6 +262,10 @@ mod tests {
             memory_bytes = 1048576
             [modules.thumbnails]
             directories = [{ path = ".", guest = "/photos" }]
+            [errors]
+            webhook = "https://example.org/hook"
+            webhook_headers = { authorization = "Bearer secret" }
+            sentry_dsn = "https://key@example.org/1"
         "#;
         let config: Config = toml::from_str(text).expect("a configuration");
         let flags = args::Worker {
@@ -238,6 +283,7 @@ mod tests {
         assert_eq!(settings.heartbeat, Duration::from_millis(2500));
         assert_eq!(settings.policy.default_retry, RetryMethod::Fixed { delay: 0.5, max: 2 });
         assert_eq!(settings.grants["thumbnails"].directories.len(), 1);
+        assert_eq!(settings.reporters.len(), 2);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod logging;
 mod print;
+mod reporters;
 mod signals;
 mod toolchain;
 mod values;

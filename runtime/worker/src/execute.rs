@@ -14,10 +14,11 @@ use crate::Settings;
 use crate::absent::Absent;
 use crate::job::{Chain, Handful, Job, Run};
 use crate::judge::Ran;
-use crate::keeper::{Ended, Keeper};
+use crate::keeper::{End, Ended, Keeper};
 use crate::leash::Pull;
 use crate::library::{Code, Library, Loaded};
 use crate::output::TaskOutput;
+use crate::report::TaskFailure;
 
 /// What every run of this worker shares.
 pub(crate) struct Executor {
@@ -143,8 +144,11 @@ impl Executor {
                 Err(bad) => {
                     let facts = self.facts(job.executions, now, now, None);
                     let verdict = refuse(&bad, facts, &self.settings.policy);
+                    let failure =
+                        TaskFailure::of(&job.lease, None, &verdict, job.executions, || bad.to_string());
                     let settlement = Settlement::new(job.lease.clone(), None, verdict);
-                    self.keeper.ended(job.ended(settlement, Some(bad.to_string())));
+                    let note = Some(bad.to_string());
+                    self.keeper.ended(job.ended(End { settlement, note, failure }));
                 }
             }
         }
@@ -173,7 +177,7 @@ impl Executor {
                 let verdict = Verdict::Defer { at: started + (missed / 2.0).clamp(least, most) };
                 let note = Some(format!("waits until `{func}` is deployed and ready"));
                 let settlement = Settlement::new(ready.job.lease.clone(), Some(&ready.task), verdict);
-                self.keeper.ended(ready.job.ended(settlement, note));
+                self.keeper.ended(ready.job.ended(End { settlement, note, failure: None }));
                 continue;
             }
             let what = if unknown == Unknown::Module { "module" } else { "function" };
@@ -243,9 +247,10 @@ impl Ready {
 
 impl Job {
     /// Its end, with everything it held.
-    pub(crate) fn ended(self, settlement: Settlement, note: Option<String>) -> Ended {
-        let settlement = Settlement { lock: self.lock, seat: self.chain.seat, ..settlement };
-        Ended { ticket: self.ticket, settlement, slot: self.chain.slot, note, if_full: None }
+    pub(crate) fn ended(self, mut end: End) -> Ended {
+        end.settlement.lock = self.lock;
+        end.settlement.seat = self.chain.seat;
+        Ended { ticket: self.ticket, end, slot: self.chain.slot, if_full: None }
     }
 }
 

@@ -7,8 +7,10 @@ use sandbox::{Effects, FollowUp};
 use task::{Failure, FunctionSpec, Options, Outcome, RetryWish, Task, Timestamp, Verdict, decide};
 
 use crate::execute::{Executor, Ready};
+use crate::keeper::End;
 use crate::library::Library;
 use crate::record::record;
+use crate::report::TaskFailure;
 
 /// What a run was.
 #[derive(Clone, Copy)]
@@ -37,63 +39,64 @@ impl Executor {
         // What a hook enqueues comes with the first task that is settled, however it ended.
         let mut owed = self.call_after(&run, &outcomes, ran).await;
         for (index, (ready, outcome)) in run.into_iter().zip(outcomes).enumerate() {
-            let mut settlement = self.settlement(&ready, &outcome, ran).await;
-            if let Verdict::Done { result } = &mut settlement.verdict
-                && let Some(saved) = saved_result(&mut effects, index)
-            {
-                *result = saved;
-            }
-            settlement.record =
-                record(&ready.task, &outcome, &settlement.verdict, self.ended_at(&ready, ran));
+            let mut end = self.end_of(&ready, &outcome, saved_result(&mut effects, index), ran).await;
             let mut if_full = None;
             if !ready.job.leash.is_pulled() {
-                let queue = &ready.job.lease.queue;
+                let (queue, settlement) = (&ready.job.lease.queue, &mut end.settlement);
                 settlement.follow_ups.append(&mut self.new_tasks(std::mem::take(&mut owed), queue));
                 // A run's follow-ups go with the first of its tasks that is done and still held.
                 if matches!(settlement.verdict, Verdict::Done { .. }) {
                     let mut follow_ups = self.new_tasks(std::mem::take(&mut effects.follow_ups), queue);
                     settlement.follow_ups.append(&mut follow_ups);
                 }
-                if settlement.follow_ups.iter().any(|new| new.task.max_queue_size.is_some()) {
-                    if_full = Some(Box::new(self.settlement_if_full(&ready, &settlement, ran).await));
-                }
+                if_full = self.end_if_full(&ready, &end.settlement, ran).await;
             }
-            let note = (!matches!(outcome, Outcome::Finished(_))).then(|| outcome.message());
-            let mut ended = ready.job.ended(settlement, note);
-            if let Some(mut instead) = if_full {
-                instead.lock.clone_from(&ended.settlement.lock);
-                instead.seat.clone_from(&ended.settlement.seat);
-                ended.if_full = Some(instead);
+            let mut ended = ready.job.ended(end);
+            if let Some(instead) = &mut if_full {
+                instead.settlement.lock.clone_from(&ended.end.settlement.lock);
+                instead.settlement.seat.clone_from(&ended.end.settlement.seat);
             }
+            ended.if_full = if_full;
             self.keeper.ended(ended);
         }
     }
 
-    /// What should happen to a task after this outcome.
-    async fn settlement(&self, ready: &Ready, outcome: &Outcome, ran: Ran<'_>) -> Settlement {
+    /// What becomes of a task after this outcome. `saved` is a result that takes the place of the returned one.
+    async fn end_of(&self, ready: &Ready, outcome: &Outcome, saved: Option<String>, ran: Ran<'_>) -> End {
         let Ready { task, job } = ready;
         let custom_delay = self.ask_for_delay(ready, outcome, ran).await;
-        let mut facts = self.ended_at(ready, ran);
-        facts.custom_delay = custom_delay;
-        let verdict = decide(task, outcome, facts, &self.settings.policy);
+        let now = queue::now();
+        let facts =
+            task::Facts { custom_delay, ..self.facts(job.executions, ran.started, now, ran.options()) };
+        let mut verdict = decide(task, outcome, facts, &self.settings.policy);
+        if let (Verdict::Done { result }, Some(saved)) = (&mut verdict, saved) {
+            *result = saved;
+        }
         let follow_ups = match &verdict {
             Verdict::Error { execution } => self.call_on_permanent_error(ready, execution, ran).await,
             _ => Vec::new(),
         };
-        let record = record(task, outcome, &verdict, facts);
         let kept = task.max_stored_executions.or(ran.options().and_then(|own| own.max_stored_executions));
-        Settlement {
-            record,
-            kept_executions: kept.unwrap_or(0),
-            follow_ups: self.new_tasks(follow_ups, &job.lease.queue),
-            ..Settlement::new(job.lease.clone(), Some(task), verdict)
+        End {
+            note: (!matches!(outcome, Outcome::Finished(_))).then(|| outcome.message()),
+            failure: TaskFailure::of(&job.lease, Some(task), &verdict, job.executions, || outcome.message()),
+            settlement: Settlement {
+                record: record(task, outcome, &verdict, facts),
+                kept_executions: kept.unwrap_or(0),
+                follow_ups: self.new_tasks(follow_ups, &job.lease.queue),
+                ..Settlement::new(job.lease.clone(), Some(task), verdict)
+            },
         }
     }
 
-    /// A task whose follow-up cannot be enqueued has failed, as if it had met TaskTiger's exception.
-    async fn settlement_if_full(&self, ready: &Ready, settlement: &Settlement, ran: Ran<'_>) -> Settlement {
+    /// A task whose follow-up cannot be enqueued has failed, as if it had met TaskTiger's exception. `None` where
+    /// no queue is too small for its follow-ups.
+    async fn end_if_full(&self, ready: &Ready, settlement: &Settlement, ran: Ran<'_>) -> Option<Box<End>> {
         let limited = settlement.follow_ups.iter().filter(|new| new.task.max_queue_size.is_some());
         let queues: Vec<String> = limited.map(|new| format!("`{}`", new.queue)).collect();
+        if queues.is_empty() {
+            return None;
+        }
         let outcome = Outcome::Failed(Failure {
             kind: QUEUE_FULL.to_owned(),
             message: format!("a follow-up's queue is full: {}", queues.join(", ")),
@@ -101,11 +104,7 @@ impl Executor {
             retry: RetryWish::ByPolicy,
             log_error: true,
         });
-        self.settlement(ready, &outcome, ran).await
-    }
-
-    fn ended_at<'a>(&'a self, ready: &Ready, ran: Ran<'a>) -> task::Facts<'a> {
-        self.facts(ready.job.executions, ran.started, queue::now(), ran.options())
+        Some(Box::new(self.end_of(ready, &outcome, None, ran).await))
     }
 
     /// Tasks that a run enqueues, to go where they say, else into its own queue.

@@ -17,6 +17,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::Settings;
 use crate::leash::{Leash, Pull};
+use crate::report::{Reports, TaskFailure};
 use crate::stats::Stats;
 
 /// The way to the keeper.
@@ -45,13 +46,20 @@ pub(crate) struct Held {
 /// A task whose run ended.
 pub(crate) struct Ended {
     pub(crate) ticket: u64,
-    pub(crate) settlement: Settlement,
+    pub(crate) end: End,
     /// The slot, where it was the last one in it.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
+    /// What becomes of it instead, where a follow-up's queue has no room.
+    pub(crate) if_full: Option<Box<End>>,
+}
+
+/// What becomes of a task, and what is said of it.
+pub(crate) struct End {
+    pub(crate) settlement: Settlement,
     /// What went wrong, for the log.
     pub(crate) note: Option<String>,
-    /// What to settle instead, where a follow-up's queue has no room.
-    pub(crate) if_full: Option<Box<Settlement>>,
+    /// What to report, where the task has failed for good.
+    pub(crate) failure: Option<Box<TaskFailure>>,
 }
 
 impl Keeper {
@@ -98,6 +106,7 @@ pub(crate) struct Keeping {
     /// For how long locks and seats hold unless they are renewed.
     pub(crate) hold: Duration,
     pub(crate) stats: Arc<Stats>,
+    pub(crate) reports: Reports,
     held: HashMap<u64, Held>,
     /// The time of a heartbeat whose answer was lost; the next one repeats it.
     unanswered: Option<Timestamp>,
@@ -116,6 +125,7 @@ impl Keeping {
         presence: Presence,
         settings: &Settings,
         stats: Arc<Stats>,
+        reports: Reports,
     ) -> (Keeper, Keeping) {
         let (sender, inbox) = mpsc::unbounded_channel();
         let keeping = Keeping {
@@ -126,6 +136,7 @@ impl Keeping {
             heartbeat: settings.heartbeat,
             hold: settings.active_timeout,
             stats,
+            reports,
             held: HashMap::new(),
             unanswered: None,
             inbox,
@@ -172,8 +183,8 @@ impl Keeping {
                 Message::Ended(one) => match self.prove(*one) {
                     Ok(one) => ended.push(one),
                     Err(lost) => {
-                        locks.extend(lost.settlement.lock);
-                        seats.extend(lost.settlement.seat);
+                        locks.extend(lost.end.settlement.lock);
+                        seats.extend(lost.end.settlement.seat);
                     }
                 },
                 Message::Dropped(mut their_locks, mut their_seats) => {
@@ -201,9 +212,9 @@ impl Keeping {
             return Err(ended);
         };
         if let Some(instead) = &mut ended.if_full {
-            instead.lease = held.lease.clone();
+            instead.settlement.lease = held.lease.clone();
         }
-        ended.settlement.lease = held.lease;
+        ended.end.settlement.lease = held.lease;
         Ok(ended)
     }
 
@@ -217,32 +228,42 @@ impl Keeping {
         }
     }
 
-    async fn settle(&mut self, ended: Vec<Ended>) {
-        if ended.is_empty() {
-            return;
+    /// Settles what has ended. The slots are free when that is done.
+    async fn settle(&self, ended: Vec<Ended>) {
+        let mut slots = Vec::with_capacity(ended.len());
+        let mut ends = Vec::with_capacity(ended.len());
+        for Ended { end, slot, if_full, .. } in ended {
+            slots.extend(slot);
+            ends.push((end, if_full));
         }
-        let (mut settlements, rest): (Vec<Settlement>, Vec<_>) = ended
+        let instead = self.settle_ends(ends).await;
+        self.settle_ends(instead.into_iter().map(|end| (*end, None)).collect()).await;
+    }
+
+    /// Settles, and says what came of it. Answers what to settle instead where a follow-up had no room.
+    async fn settle_ends(&self, ends: Vec<(End, Option<Box<End>>)>) -> Vec<Box<End>> {
+        if ends.is_empty() {
+            return Vec::new();
+        }
+        let (mut settlements, rest): (Vec<Settlement>, Vec<_>) = ends
             .into_iter()
-            .map(|Ended { settlement, slot, note, if_full, .. }| (settlement, (slot, note, if_full)))
+            .map(|(End { settlement, note, failure }, if_full)| (settlement, (note, failure, if_full)))
             .unzip();
         let settled = self.settle_surely(&mut settlements).await;
-        let (mut full, mut slots) = (Vec::new(), Vec::new());
-        for ((settlement, (slot, note, if_full)), settled) in settlements.iter().zip(rest).zip(settled) {
+        let mut instead = Vec::new();
+        for ((settlement, (note, failure, if_full)), settled) in settlements.iter().zip(rest).zip(settled) {
             match (settled, if_full) {
-                (Some(Settled::QueueFull), Some(instead)) => {
-                    full.push(*instead);
-                    slots.push(slot);
+                (Some(Settled::QueueFull), Some(end)) => instead.push(end),
+                (Some(settled), _) => {
+                    self.tell(settlement, note.as_deref(), settled);
+                    if let (Some(failure), Settled::Done) = (failure, settled) {
+                        self.reports.send(*failure);
+                    }
                 }
-                (Some(settled), _) => self.tell(settlement, note.as_deref(), settled),
                 (None, _) => {}
             }
         }
-        let settled = if full.is_empty() { Vec::new() } else { self.settle_surely(&mut full).await };
-        for (settlement, settled) in full.iter().zip(settled) {
-            if let Some(settled) = settled {
-                self.tell(settlement, Some("a follow-up's queue is full"), settled);
-            }
-        }
+        instead
     }
 
     /// Settles all; `None` for what Redis refuses, which must not keep the others from being settled.

@@ -21,12 +21,14 @@ mod record;
 
 mod keeper;
 mod leash;
+mod report;
 
 mod agenda;
 mod board;
 mod services;
 mod stats;
 
+pub use report::{Reporter, TaskFailure};
 pub use settings::Settings;
 pub use task::Filter;
 pub use worker::{Error, Worker};

@@ -1,10 +1,13 @@
 //! What a worker is told: how much at once, from which queues, and within which bounds.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sandbox::{Grants, Limits};
 use task::{Filter, Policy, subtrees};
+
+use crate::Reporter;
 
 /// A worker's settings. Defaults that must agree with Python workers are TaskTiger's.
 #[derive(Clone, Debug)]
@@ -55,6 +58,8 @@ pub struct Settings {
     pub fuel: Option<u64>,
     /// What the functions of a module may reach, by the module's name. Default: nothing.
     pub grants: HashMap<String, Grants>,
+    /// Who is told of tasks that have failed for good. Default: nobody.
+    pub reporters: Vec<Arc<dyn Reporter>>,
 }
 
 impl Default for Settings {
@@ -82,6 +87,7 @@ impl Default for Settings {
             limits: Limits::default(),
             fuel: None,
             grants: HashMap::new(),
+            reporters: Vec::new(),
         }
     }
 }

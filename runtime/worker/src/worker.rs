@@ -24,6 +24,7 @@ use crate::fetch::Fetcher;
 use crate::job::Handful;
 use crate::keeper::{Keeper, Keeping};
 use crate::library::Library;
+use crate::report::Reports;
 use crate::services::librarian::Librarian;
 use crate::services::listener::Listener;
 use crate::services::planner::Planner;
@@ -53,7 +54,7 @@ pub enum Error {
     #[error("the sandbox could not be set up: {0}")]
     Sandbox(#[from] sandbox::Error),
     /// The system gave no threads.
-    #[error("the threads for guests could not be started: {0}")]
+    #[error("the worker's threads could not be started: {0}")]
     Threads(#[from] std::io::Error),
     /// A part of it panicked.
     #[error("{part} of the worker is gone: {reason}; its tasks are taken back by others")]
@@ -100,19 +101,22 @@ impl Worker {
 
     async fn start(&self) -> Result<Running, Error> {
         let stats = Arc::new(Stats::default());
+        let reports = Reports::start(&self.settings.reporters)?;
         let (keeper, mut keeping) = Keeping::new(
             self.client.clone(),
             self.incarnation.clone(),
             self.presence(),
             &self.settings,
             Arc::clone(&stats),
+            reports.clone(),
         );
         keeping.announce().await?;
         let (jobs, incoming) = mpsc::unbounded_channel();
         let executor = self.executor(keeper.clone());
         let guests = start_guests(Arc::clone(&executor), incoming)?;
         let mut services = JoinSet::new();
-        let (board, library) = self.start_services(&mut services, executor, guests.handle()).await?;
+        let (board, library) =
+            self.start_services(&mut services, executor, guests.handle(), &reports).await?;
         services.spawn(log_stats(Arc::clone(&stats), self.settings.stats));
 
         let slots = Arc::new(Semaphore::new(self.settings.concurrency));
@@ -131,7 +135,7 @@ impl Worker {
         };
         let keeping = tokio::spawn(keeping.run());
         let fetching = tokio::spawn(fetcher.run());
-        Ok(Running { slots, keeper, stop_fetching, fetching, keeping, services, guests, stats })
+        Ok(Running { slots, keeper, stop_fetching, fetching, keeping, services, guests, stats, reports })
     }
 
     fn presence(&self) -> Presence {
@@ -161,6 +165,7 @@ impl Worker {
         services: &mut JoinSet<()>,
         executor: Arc<Executor>,
         guests: &Handle,
+        reports: &Reports,
     ) -> Result<(Arc<Board>, watch::Receiver<Arc<Library>>), Error> {
         let client = self.client.clone();
         let store = Store::new(client.clone());
@@ -197,20 +202,21 @@ impl Worker {
         };
         // It may have to ask a guest.
         services.spawn_on(planner.run(), guests);
-        services.spawn(self.reclaimer(library.clone()).run());
+        services.spawn(self.reclaimer(library.clone(), reports.clone()).run());
         services.spawn(Promoter { client, board: Arc::clone(&board), agenda, poll }.run());
         services.spawn(listener.run(activity));
         services.spawn(librarian.run());
         Ok((board, library))
     }
 
-    fn reclaimer(&self, library: watch::Receiver<Arc<Library>>) -> Reclaimer {
+    fn reclaimer(&self, library: watch::Receiver<Arc<Library>>, reports: Reports) -> Reclaimer {
         Reclaimer {
             client: self.client.clone(),
             incarnation: self.incarnation.clone(),
             settings: self.settings.clone(),
             library,
             host: self.host.clone(),
+            reports,
         }
     }
 }
@@ -241,6 +247,7 @@ struct Running {
     services: JoinSet<()>,
     guests: Runtime,
     stats: Arc<Stats>,
+    reports: Reports,
 }
 
 impl Running {
@@ -274,6 +281,7 @@ impl Running {
         if timeout(GIVING_BACK, &mut self.keeping).await.is_err() {
             self.keeping.abort();
         }
+        self.reports.flush(REPORTING).await;
         self.stats.log("stopped");
     }
 }
@@ -295,6 +303,8 @@ async fn wait_for_runs(slots: &Semaphore, concurrency: usize, keeper: &Keeper, g
 /// A bound for `-c`: each run takes address space and mappings.
 const MOST_AT_ONCE: usize = 10_000;
 const GIVING_BACK: Duration = Duration::from_secs(5);
+/// How long a worker that stops waits for its last error reports.
+const REPORTING: Duration = Duration::from_secs(2);
 
 async fn log_stats(stats: Arc<Stats>, period: Duration) {
     if period.is_zero() {

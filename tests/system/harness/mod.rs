@@ -1,9 +1,11 @@
 //! What the tests stand on: an installation of Margay for each test, and its processes.
 
 mod process;
+mod receiver;
 mod site;
 
 pub use process::{Answer, Running, command};
+pub use receiver::Receiver;
 pub use site::{PROBE, Site, call};
 
 use std::time::Duration;

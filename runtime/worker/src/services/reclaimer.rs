@@ -14,6 +14,7 @@ use tracing::warn;
 use crate::Settings;
 use crate::library::Library;
 use crate::record::record;
+use crate::report::{Reports, TaskFailure};
 
 pub(crate) struct Reclaimer {
     pub(crate) client: Client,
@@ -21,6 +22,7 @@ pub(crate) struct Reclaimer {
     pub(crate) settings: Settings,
     pub(crate) library: watch::Receiver<Arc<Library>>,
     pub(crate) host: String,
+    pub(crate) reports: Reports,
 }
 
 impl Reclaimer {
@@ -46,8 +48,8 @@ impl Reclaimer {
     /// Takes back what vanished workers held and, where asked to, what has expired.
     pub(crate) async fn take_back(&self, reap: bool) -> Result<(), Error> {
         for Orphans { worker, claims } in self.client.orphans(&self.incarnation).await? {
-            let settlements = claims.iter().map(|claim| self.judge(claim, Some(&worker))).collect();
-            let tasks = self.settle(&worker, settlements).await?;
+            let judged = claims.iter().map(|claim| self.judge(claim, Some(&worker))).collect();
+            let tasks = self.settle(&worker, judged).await?;
             if tasks > 0 {
                 warn!(vanished = %worker, tasks, "took back the tasks of a vanished worker");
             }
@@ -64,8 +66,8 @@ impl Reclaimer {
             let before = queue::now() - self.settings.active_timeout.as_secs_f64();
             let claims = self.client.expired(before, self.settings.reap_batch).await?;
             let found = claims.len();
-            let settlements = claims.iter().map(|claim| self.judge(claim, None)).collect();
-            let tasks = self.settle(&Incarnation::fresh(), settlements).await?;
+            let judged = claims.iter().map(|claim| self.judge(claim, None)).collect();
+            let tasks = self.settle(&Incarnation::fresh(), judged).await?;
             if tasks > 0 {
                 warn!(tasks, "took back active tasks that nobody was heard of for the active timeout");
             }
@@ -76,12 +78,19 @@ impl Reclaimer {
     }
 
     /// Settles in the name of whoever claimed the tasks, and answers how many were still there.
-    async fn settle(&self, worker: &Incarnation, mut settlements: Vec<Settlement>) -> Result<usize, Error> {
+    async fn settle(&self, worker: &Incarnation, judged: Vec<Judged>) -> Result<usize, Error> {
+        let (mut settlements, failures): (Vec<Settlement>, Vec<_>) = judged.into_iter().unzip();
         let settled = match self.client.settle(worker, &mut settlements, queue::now()).await {
             Err(error) if !error.is_connection() => self.settle_each(worker, &mut settlements).await,
             settled => settled?,
         };
-        Ok(settled.iter().filter(|settled| **settled == Settled::Done).count())
+        let done = failures.into_iter().zip(&settled).filter(|(_, settled)| **settled == Settled::Done);
+        let mut tasks = 0;
+        for (failure, _) in done {
+            tasks += 1;
+            failure.into_iter().for_each(|failure| self.reports.send(*failure));
+        }
+        Ok(tasks)
     }
 
     /// One that Redis refuses must not keep the others from coming back.
@@ -91,7 +100,8 @@ impl Reclaimer {
             match self.client.settle(worker, std::slice::from_mut(settlement), queue::now()).await {
                 Ok(settled) => answers.extend(settled),
                 Err(error) => {
-                    warn!(task_id = settlement.lease.id, %error, "Redis refuses to take this task back")
+                    warn!(task_id = settlement.lease.id, %error, "Redis refuses to take this task back");
+                    answers.push(Settled::Lost);
                 }
             }
         }
@@ -100,13 +110,18 @@ impl Reclaimer {
 
     /// What happens to a task whose worker is gone: one of ours, whose locks and seats can be told, or nobody knows
     /// whose.
-    fn judge(&self, claim: &Claim, worker: Option<&Incarnation>) -> Settlement {
+    fn judge(&self, claim: &Claim, worker: Option<&Incarnation>) -> Judged {
         let library = Arc::clone(&self.library.borrow());
         let policy = &self.settings.policy;
         let mut facts = self.facts(claim.executions, claim.lease.score);
         let task = match &claim.task {
             Ok(task) => task,
-            Err(bad) => return Settlement::new(claim.lease.clone(), None, refuse(bad, facts, policy)),
+            Err(bad) => {
+                let verdict = refuse(bad, facts, policy);
+                let failure =
+                    TaskFailure::of(&claim.lease, None, &verdict, claim.executions, || bad.to_string());
+                return (Settlement::new(claim.lease.clone(), None, verdict), failure);
+            }
         };
         facts.options = library.resolve(&task.func).ok().map(|(_, function)| &function.options);
         let outcome = match worker {
@@ -123,7 +138,10 @@ impl Reclaimer {
             let (queue, name) = (claim.lease.queue.clone(), worker.seat(&claim.lease.id));
             Seat { queue, name }
         });
-        Settlement { record, lock, seat, ..Settlement::new(claim.lease.clone(), Some(task), verdict) }
+        let failure =
+            TaskFailure::of(&claim.lease, Some(task), &verdict, claim.executions, || outcome.message());
+        let settlement = Settlement::new(claim.lease.clone(), Some(task), verdict);
+        (Settlement { record, lock, seat, ..settlement }, failure)
     }
 
     fn facts(&self, executions: u32, started: Timestamp) -> Facts<'_> {
@@ -131,6 +149,9 @@ impl Reclaimer {
         Facts { executions, started, now, host: &self.host, options: None, chance, custom_delay: None }
     }
 }
+
+/// What happens to a task, and what is reported of it.
+type Judged = (Settlement, Option<Box<TaskFailure>>);
 
 /// TaskTiger runs an expired task again if its failures by timeout are retried, and else fails it.
 fn expired(task: &Task, limit: Duration) -> Outcome {
