@@ -6,6 +6,7 @@
 mod harness;
 
 mod deploys;
+mod eager;
 mod grants;
 mod outcomes;
 mod reports;

@@ -8,8 +8,8 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Cmd, ErrorKind, Pipeline, Value};
 use thiserror::Error;
 
-use crate::Keys;
 use crate::script;
+use crate::{Eager, EagerError, Keys};
 
 /// Where a keyspace is.
 #[derive(Clone, Debug)]
@@ -20,6 +20,26 @@ pub struct Address {
     pub prefix: String,
 }
 
+/// The keyspace under TaskTiger's default prefix, `t`.
+impl From<&str> for Address {
+    fn from(url: &str) -> Address {
+        url.to_owned().into()
+    }
+}
+
+/// The keyspace under TaskTiger's default prefix, `t`.
+impl From<String> for Address {
+    fn from(url: String) -> Address {
+        Address { url, prefix: "t".to_owned() }
+    }
+}
+
+impl From<&Address> for Address {
+    fn from(address: &Address) -> Address {
+        address.clone()
+    }
+}
+
 /// A keyspace one can work with. Cheap to clone; all clones share one connection, which comes back by itself
 /// when it was lost.
 #[derive(Clone)]
@@ -28,6 +48,8 @@ pub struct Client {
     connection: ConnectionManager,
     keys: Keys,
     shown: Arc<str>,
+    /// Who runs drafts at once, where somebody does.
+    pub(crate) eager: Option<Arc<dyn Eager>>,
 }
 
 /// Redis could not do its part.
@@ -100,6 +122,17 @@ pub enum Error {
     /// A name that cannot be used.
     #[error(transparent)]
     Name(#[from] task::BadName),
+    /// A draft that makes no task.
+    #[error("cannot enqueue `{func}`: {problems}")]
+    Draft {
+        /// What it wanted to call.
+        func: String,
+        /// Everything that is wrong with it, each with the field's name.
+        problems: String,
+    },
+    /// A task that was run at once has failed.
+    #[error(transparent)]
+    Eager(#[from] EagerError),
 }
 
 /// How long one call may take before the connection counts as broken. Scripts take milliseconds; a large
@@ -109,8 +142,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const OLDEST: (u32, u32) = (6, 2);
 
 impl Client {
-    /// Connects, checks the server's version and loads the scripts. Fails at once where Redis is away.
-    pub async fn connect(address: &Address) -> Result<Client, Error> {
+    /// Connects to an [`Address`], or to a URL such as `redis://127.0.0.1:6379`; checks the server's version and
+    /// loads the scripts. Fails at once where Redis is away.
+    pub async fn connect(address: impl Into<Address>) -> Result<Client, Error> {
+        let address = address.into();
         let bad_address = |error: redis::RedisError| Error::Address {
             url: without_password(&address.url),
             reason: error.detail().map_or_else(|| error.to_string(), str::to_owned),
@@ -126,7 +161,7 @@ impl Client {
         let connection = ConnectionManager::new_with_config(redis.clone(), config)
             .await
             .map_err(|error| cannot_connect(&shown, &error))?;
-        let client = Client { redis, connection, keys: Keys::new(&address.prefix), shown };
+        let client = Client { redis, connection, keys: Keys::new(&address.prefix), shown, eager: None };
         client.check_version().await?;
         client.load_scripts().await?;
         Ok(client)

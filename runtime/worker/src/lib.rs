@@ -23,11 +23,14 @@ mod keeper;
 mod leash;
 mod report;
 
+mod eager;
+
 mod agenda;
 mod board;
 mod services;
 mod stats;
 
+pub use eager::EagerRunner;
 pub use report::{Reporter, TaskFailure};
 pub use settings::Settings;
 pub use task::Filter;

@@ -12,6 +12,7 @@ mod lock;
 mod manage;
 mod migrate;
 mod plan;
+mod producer;
 mod promote;
 mod reclaim;
 mod reschedule;
