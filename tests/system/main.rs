@@ -15,6 +15,8 @@ mod work;
 mod recovery;
 mod shutdown;
 
+mod tasktiger;
+
 mod command_line;
 mod keys;
 mod migrations;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod setup;
+mod tasktiger;
 mod wasm_target;
 
 mod guests;
@@ -32,10 +33,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Job {
-    /// Bring what is missing: redis-server, and Rust's target for task modules
+    /// Bring what is missing: redis-server, Rust's target for task modules, and TaskTiger for the tests
     ///
     /// Looks for redis-server (6.2 or newer) and for the wasm32-wasip2 target, and installs what is not
-    /// there: with apt-get or brew, with rustup. Says nothing when nothing is missing. No service is started.
+    /// there: with apt-get or brew, with rustup. Makes a Python environment with TaskTiger in
+    /// target/tasktiger, with pip, and brings python3 first where there is none. Says nothing when nothing is
+    /// missing. No service is started.
     Setup {
         /// Take the target from Debian's packages, even where rustup has it
         #[arg(long)]
@@ -67,7 +70,7 @@ enum Job {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().job {
-        Job::Setup { debian: false } => setup::run(),
+        Job::Setup { debian: false } => setup::run_for_tests(),
         Job::Setup { debian: true } => wasm_target::install_from_debian(),
         Job::Guests => guests::run(),
         Job::Test { arguments } => test::run_all(&arguments),

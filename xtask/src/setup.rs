@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::process::{as_root, call, on_path, output};
-use crate::{root, wasm_target};
+use crate::{root, tasktiger, wasm_target};
 
 /// The oldest Redis that has every command that Margay uses.
 const OLDEST_REDIS: (u32, u32) = (6, 2);
@@ -16,6 +16,12 @@ const OLDEST_REDIS: (u32, u32) = (6, 2);
 pub fn run() -> Result<()> {
     bring_redis()?;
     wasm_target::bring()
+}
+
+/// The same, and what only the tests need: Python's TaskTiger.
+pub fn run_for_tests() -> Result<()> {
+    run()?;
+    tasktiger::bring()
 }
 
 fn bring_redis() -> Result<()> {

@@ -4,12 +4,13 @@
 use anyhow::{Result, bail};
 
 use crate::process::{call, cargo, on_path};
-use crate::{guests, root};
+use crate::{guests, root, setup};
 
 /// Runs every test; with `arguments`, only the workspace's, and passes them to the runner.
 ///
 /// A failure does not keep the tests after it from running; the error names every part that failed.
 pub fn run_all(arguments: &[String]) -> Result<()> {
+    setup::run_for_tests()?;
     guests::run()?;
     // The whole-system tests start the binary. Test builds come along, so that no crate is built twice.
     call(cargo().args(["build", "--quiet", "--workspace", "--bins", "--tests"]))?;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use modules::{Resolved, Store, Version};
+use modules::{Catalog, Resolved, Store, Version};
 use queue::{Client, Eager, EagerError, NewTask};
-use sandbox::{Call, FollowUp, Limits, Module, Report, Run, Sandbox, TaskInfo};
-use task::{FunctionSpec, Interruption, Outcome};
+use sandbox::{Call, FollowUp, Functions, Limits, Module, Report, Run, Sandbox, TaskInfo};
+use task::{FunctionName, FunctionSpec, Interruption, Options, Outcome};
 use tokio::sync::Mutex;
 
 use crate::output::TaskOutput;
@@ -67,8 +67,8 @@ impl EagerRunner {
     /// One run: the result and what follows from it, or another outcome.
     async fn run_one(&self, new: &NewTask) -> Result<(String, Vec<NewTask>), Outcome> {
         let func = &new.task.func;
-        let catalog = self.store.catalog().await.map_err(host_error)?;
-        let Resolved { version, function } = catalog.resolve(func).map_err(|_| {
+        let known = Arc::new(Known(self.store.catalog().await.map_err(host_error)?));
+        let Resolved { version, function } = known.0.resolve(func).map_err(|_| {
             let message = format!("no deployed module offers `{func}`; see `margay modules list`");
             Outcome::Refused { kind: "margay:UnknownFunction", message }
         })?;
@@ -79,6 +79,7 @@ impl EagerRunner {
             batch: function.batch,
             limits: &self.limits(new, function),
             grants: &self.settings.grants.get(func.module()).cloned().unwrap_or_default(),
+            functions: Arc::clone(&known) as Arc<dyn Functions>,
             output: Arc::new(TaskOutput { task_id: new.task.id.clone(), func: func.to_string() }),
             cancelled: Arc::default(),
         };
@@ -129,6 +130,15 @@ impl EagerRunner {
 impl Eager for EagerRunner {
     fn run(&self, task: &NewTask) -> BoxFuture<'_, Result<String, EagerError>> {
         Box::pin(self.run_all(task.clone()))
+    }
+}
+
+/// What is deployed, for the functions that a run enqueues.
+struct Known(Catalog);
+
+impl Functions for Known {
+    fn options(&self, name: &FunctionName) -> Option<&Options> {
+        self.0.resolve(name).ok().map(|resolved| &resolved.function.options)
     }
 }
 

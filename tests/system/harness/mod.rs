@@ -1,6 +1,7 @@
 //! What the tests stand on: an installation of Margay for each test, and its processes.
 
 mod process;
+mod python;
 mod receiver;
 mod site;
 
@@ -12,4 +13,4 @@ use std::time::Duration;
 
 /// How long a test waits for anything before it calls that a failure. Far more than is ever needed, since
 /// the tests share a few cores with compilers.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);

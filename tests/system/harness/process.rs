@@ -1,7 +1,7 @@
 //! Processes of the `margay` command: those that answer, and those that run on.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -139,10 +139,20 @@ impl Running {
 
     /// Waits for its end.
     pub async fn exit(&mut self) -> i32 {
+        self.status().await.code().expect("it was not killed")
+    }
+
+    /// Waits for its end, which may be a signal's work.
+    pub async fn status(&mut self) -> ExitStatus {
         let Ok(status) = timeout(PATIENCE, self.process.wait()).await else {
             panic!("it does not end:\n{}", self.log())
         };
-        status.expect("it can be waited for").code().expect("it was not killed")
+        status.expect("it can be waited for")
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        self.process.try_wait().expect("it can be asked").is_none()
     }
 
     /// Stops it, and expects that it ends well.
@@ -161,7 +171,7 @@ async fn read(output: impl AsyncRead + Unpin, lines: watch::Sender<Vec<Value>>) 
     }
 }
 
-/// The text of a line: a log line's message, or all of a line that is no JSON.
+/// The text of a line: a log line's message (`event` in Python's), or all of a line that is no JSON.
 fn message(line: &Value) -> &str {
-    line["message"].as_str().or(line.as_str()).unwrap_or_default()
+    line["message"].as_str().or(line["event"].as_str()).or(line.as_str()).unwrap_or_default()
 }
