@@ -278,10 +278,12 @@ async fn a_task_whose_payload_redis_rewrote_runs_at_its_new_time() {
     let id = site.enqueue(task).await;
     // The worker is there first, so that its promoter must notice the new time by itself.
     let worker = site.worker(&["-q", "wasm"]).await;
-    let moved = site.python("reschedule", json!({ "queue": "wasm", "id": id, "seconds": 0.2 })).await;
+    let to = |seconds| json!({ "queue": "wasm", "id": id, "seconds": seconds });
+    site.python("reschedule", to(7200.0)).await;
     let payload = site.redis_says(&["GET", &site.client.keys().payload(&id)]).await.concat();
     assert!(payload.contains(r#""args":{}"#) && payload.contains(r"a\/b"), "Redis wrote it: {payload}");
 
+    let moved = site.python("reschedule", to(0.2)).await;
     let ended = site.ended(&id).await;
     let due = moved["scheduled_at"].as_f64().expect("a time");
     assert!(ended.started >= due, "{ended:?}");
@@ -450,8 +452,7 @@ async fn python_workers_do_not_take_a_running_task_for_expired() {
     site.redis_says(&["SET", &site.client.keys().payload("lost"), &lost]).await;
     site.redis_says(&["ZADD", "t:active:lost", &queue::now().to_string(), "lost"]).await;
     site.redis_says(&["SADD", "t:active", "lost"]).await;
-    let settings = json!({ "ACTIVE_TASK_UPDATE_TIMEOUT": 2, "REQUEUE_EXPIRED_TASKS_INTERVAL": 0.1 });
-    let mut python = site.python_worker_with(&["-q", "py"], settings).await;
+    let mut python = site.python_worker_with(&["-q", "py"], strict()).await;
     python.says_of("lost", "failing expired task").await;
     assert_eq!(site.find(&held).await.state, State::Active);
 
@@ -462,4 +463,40 @@ async fn python_workers_do_not_take_a_running_task_for_expired() {
     margay.stop().await;
     site.margay(&["tasks", "delete", "lost"]).await.ok();
     site.is_empty().await;
+}
+
+/// What makes a worker of TaskTiger's take a task for expired after two seconds.
+fn strict() -> Value {
+    json!({ "ACTIVE_TASK_UPDATE_TIMEOUT": 2, "REQUEUE_EXPIRED_TASKS_INTERVAL": 0.1 })
+}
+
+#[tokio::test]
+async fn a_run_that_a_python_worker_took_for_expired_changes_nothing_any_more() {
+    let site = site().await;
+    site.configure("heartbeat = \"500ms\"");
+    let mut margay = site.worker(&["-q", "wasm"]).await;
+    let fails = call_for("wasm", "probe:hold", json!(["/signals/go"]));
+    let mut again = fails.clone();
+    again.task.id = queue::new_id();
+    again.task.retry_method = Some(RetryMethod::Fixed { delay: 0.1, max: 1 });
+    again.task.retry_on = vec!["tasktiger.exceptions:JobTimeoutException".to_owned()];
+    let ids = site.enqueue_all([fails, again]).await;
+    for id in &ids {
+        margay.says_of(id, "holding").await;
+    }
+    margay.freeze();
+    let mut python = site.python_worker_with(&["-q", "py"], strict()).await;
+    python.says_of(&ids[0], "failing expired task").await;
+    python.says_of(&ids[1], "queueing expired task").await;
+    margay.thaw();
+    for id in &ids {
+        margay.says_of(id, "the lease is lost").await;
+    }
+    margay.says_so_often(&ids[1], "holding", 2).await;
+    site.release();
+    assert_eq!(site.ended(&ids[1]).await.outcome, "finished");
+    assert_eq!(site.find(&ids[0]).await.state, State::Error);
+    python.stop_python().await;
+    margay.stop().await;
+    site.is_consistent().await;
 }

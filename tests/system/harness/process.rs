@@ -131,10 +131,20 @@ impl Running {
         self.signal(Signal::TERM);
     }
 
+    /// Lets it stand still, as a machine does that has no processor left.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         let id = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("it runs");
-        kill_process(id, signal).expect("it can be told to stop");
+        kill_process(id, signal).expect("it takes signals");
     }
 
     /// Waits for its end.
