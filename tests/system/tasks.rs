@@ -1,6 +1,8 @@
 //! What an operator does to tasks that do not run.
 
-use queue::{Asked, Incarnation, NewTask, Settlement, State};
+use std::time::Duration;
+
+use queue::{Asked, Incarnation, NewTask, Settlement, Source, State};
 use serde_json::{Value, json};
 use task::{Execution, Failure, Outcome, RetryWish, Verdict};
 
@@ -10,8 +12,9 @@ use crate::harness::{PROBE, Site, call};
 async fn failed(site: &Site, queue: &str, func: &str, kind: &str, ago: f64) -> String {
     let (worker, now) = (Incarnation::fresh(), queue::now() - ago);
     let id = site.enqueue(NewTask { queue: queue.to_owned(), ..call(func, json!([])) }).await;
-    let asked = Asked { tasks: 1, due_again: now };
-    let claimed = site.client.claim(&worker, &[queue], asked, now).await.expect("Redis answers");
+    let asked = Asked { batches: 1, due_again: now, seat: Duration::from_secs(60) };
+    let claimed =
+        site.client.claim(&worker, &[Source::unlimited(queue)], asked, now).await.expect("Redis answers");
     let claim = &claimed[0].claims[0];
     assert_eq!(claim.lease.id, id, "nothing else was queued");
     let outcome = Outcome::Failed(Failure {

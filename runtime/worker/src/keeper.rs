@@ -182,9 +182,9 @@ impl Keeping {
                 Message::Took(held) => self.held.extend(held.into_iter().map(|held| (held.ticket, held))),
                 Message::Ended(one) => match self.prove(*one) {
                     Ok(one) => ended.push(one),
-                    Err(lost) => {
-                        locks.extend(lost.end.settlement.lock);
-                        seats.extend(lost.end.settlement.seat);
+                    Err((lock, seat)) => {
+                        locks.extend(lock);
+                        seats.extend(seat);
                     }
                 },
                 Message::Dropped(mut their_locks, mut their_seats) => {
@@ -205,11 +205,11 @@ impl Keeping {
         self.release(&locks, &seats).await;
     }
 
-    /// Gives a settlement its lease as it stands now; an error where it was lost.
-    fn prove(&mut self, mut ended: Ended) -> Result<Ended, Ended> {
+    /// Gives a settlement its lease as it stands now. Where that was lost, the error is what has to be freed.
+    fn prove(&mut self, mut ended: Ended) -> Result<Ended, (Option<Lock>, Option<Seat>)> {
         let Some(held) = self.held.remove(&ended.ticket) else {
             self.stats.count_lost();
-            return Err(ended);
+            return Err((ended.end.settlement.lock, ended.end.settlement.seat));
         };
         if let Some(instead) = &mut ended.if_full {
             instead.settlement.lease = held.lease.clone();
