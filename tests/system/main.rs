@@ -16,6 +16,7 @@ mod recovery;
 mod shutdown;
 
 mod tasktiger;
+mod tasktiger_locks;
 
 mod command_line;
 mod keys;

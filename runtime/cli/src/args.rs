@@ -114,7 +114,7 @@ pub struct Dev {
     pub worker: Worker,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Worker {
     /// Take from these queues and their subqueues only; the most specific name decides
     #[arg(short, long, value_delimiter = ',', value_name = "A,B")]
@@ -128,9 +128,30 @@ pub struct Worker {
     /// How many tasks of a queue a batch function gets at once, such as `words=50`; subqueues inherit
     #[arg(long, value_delimiter = ',', value_name = "QUEUE=N", value_parser = batch)]
     pub batch: Vec<(String, usize)>,
+    /// How many batches of one queue may run at once, over all workers; a TaskTiger worker counts as one
+    #[arg(short = 'M', long, value_name = "N")]
+    pub max_workers_per_queue: Option<usize>,
+    /// Queues, with their subqueues, of which only one batch may run at once
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub single_worker_queues: Vec<String>,
+    /// Promote what is due, take back what has expired, run what is queued, and exit when nothing is queued
+    #[arg(long)]
+    pub once: bool,
+    /// With --once: so many passes at most, each of which takes one batch of every queue
+    #[arg(long, value_name = "N", requires = "once", value_parser = clap::value_parser!(u32).range(1..))]
+    pub passes: Option<u32>,
     /// Stop by itself after so long, as if asked to
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub exit_after: Option<Duration>,
+    /// Keep the tracebacks of failed runs; this is the default
+    #[arg(long, overrides_with = "no_store_tracebacks")]
+    pub store_tracebacks: bool,
+    /// Do not keep tracebacks
+    #[arg(long)]
+    pub no_store_tracebacks: bool,
+    /// Take back active tasks of TaskTiger's workers too that were not heard of for a minute
+    #[arg(long)]
+    pub reap: bool,
     /// How long running tasks may go on after a request to stop [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub shutdown_grace: Option<Duration>,
@@ -209,8 +230,8 @@ pub struct Enqueue {
     /// Enqueue one task for each line of a file, or of standard input where it is `-`
     ///
     /// A line is a JSON object with `func` and, as wanted, `args`, `kwargs`, `queue`, `in`, `at`, `unique`,
-    /// `unique_key`, `retry`, `retry_on`, `hard_timeout`, `max_stored_executions`; values as on the command line. Nothing is enqueued
-    /// unless every line is good.
+    /// `unique_key`, `lock`, `lock_key`, `max_queue_size`, `retry`, `retry_on`, `hard_timeout`,
+    /// `max_stored_executions`; values as on the command line. Nothing is enqueued unless every line is good.
     #[arg(long, value_name = "FILE")]
     pub bulk: Option<PathBuf>,
     #[command(flatten)]
@@ -247,6 +268,15 @@ pub struct TaskOptions {
     /// The longest a run may take [default: the function's own, else 300s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub hard_timeout: Option<Duration>,
+    /// Run it only while no other task of the same function with the same arguments runs
+    #[arg(long)]
+    pub lock: bool,
+    /// The same, but only these named arguments count
+    #[arg(long, value_delimiter = ',', value_name = "NAME,..")]
+    pub lock_key: Vec<String>,
+    /// Refuse it if the queue has so many tasks already that wait or run [default: the function's own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_queue_size: Option<u32>,
     /// How many failed executions to keep
     #[arg(long, value_name = "N")]
     pub max_stored_executions: Option<u32>,
@@ -387,6 +417,35 @@ pub enum Queues {
         /// By what: name, queued (the most first), or oldest (whose oldest task waits the longest)
         #[arg(long, value_enum, default_value_t = QueueOrder::Name, value_name = "BY", hide_possible_values = true)]
         sort: QueueOrder,
+    },
+    /// Let nobody claim from queues for a while; what runs goes on
+    ///
+    /// Margay's workers honour it always, TaskTiger's where they limit how many work on a queue.
+    Lock {
+        /// The queues, each by its full name: subqueues have locks of their own
+        #[arg(required = true)]
+        queues: Vec<String>,
+        /// For how long
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+        length: Duration,
+    },
+    /// Open locked queues again, now
+    Unlock {
+        /// The queues
+        #[arg(required = true)]
+        queues: Vec<String>,
+    },
+    /// Lock queues until they are resumed
+    Pause {
+        /// The queues, each by its full name: subqueues have locks of their own
+        #[arg(required = true)]
+        queues: Vec<String>,
+    },
+    /// Open paused queues again
+    Resume {
+        /// The queues
+        #[arg(required = true)]
+        queues: Vec<String>,
     },
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use sandbox::{Access, GrantedDirectory, Grants};
 use serde::Deserialize;
 use task::RetryMethod;
-use worker::{Filter, Reporter, Settings};
+use worker::{Ends, Filter, Reporter, Settings};
 
 use crate::args::{self, Common};
 use crate::reporters::{Letterhead, Sentry, Webhook};
@@ -26,6 +26,17 @@ pub struct Config {
     exclude_queues: Vec<String>,
     concurrency: Option<usize>,
     batch_queues: HashMap<String, usize>,
+    max_workers_per_queue: Option<usize>,
+    single_worker_queues: Vec<String>,
+    default_queue: Option<String>,
+    #[serde(deserialize_with = "text")]
+    batch_wait: Option<Length>,
+    #[serde(deserialize_with = "text")]
+    active_timeout: Option<Length>,
+    reap: Option<bool>,
+    #[serde(deserialize_with = "text")]
+    reap_interval: Option<Length>,
+    reap_batch: Option<usize>,
     #[serde(deserialize_with = "text")]
     default_hard_timeout: Option<Length>,
     #[serde(deserialize_with = "text")]
@@ -126,11 +137,26 @@ impl Config {
         };
         settings.batch_queues.clone_from(&self.batch_queues);
         settings.batch_queues.extend(flags.batch.iter().cloned());
+        settings.max_workers_per_queue = flags.max_workers_per_queue.or(self.max_workers_per_queue);
+        settings.single_worker_queues = first_named(&flags.single_worker_queues, &self.single_worker_queues)?;
+        settings.ends = match (flags.once, flags.passes) {
+            (true, Some(passes)) => Ends::AfterPasses(passes),
+            (true, None) => Ends::WhenIdle,
+            (false, _) => Ends::Never,
+        };
+        settings.reap = flags.reap || self.reap.unwrap_or(false);
+        set_length(&mut settings.reap_interval, self.reap_interval);
+        set(&mut settings.reap_batch, self.reap_batch);
+        set_length(&mut settings.batch_wait, self.batch_wait);
+        set_length(&mut settings.active_timeout, self.active_timeout);
+        settings.default_queue = self.default_queue()?;
         settings.limits = self.limits();
         settings.fuel = self.limits.fuel;
         set(&mut settings.policy.default_retry, self.default_retry.clone());
         set(&mut settings.policy.max_redeliveries, self.max_redeliveries);
-        set(&mut settings.policy.store_tracebacks, self.store_tracebacks);
+        let tracebacks =
+            flags.store_tracebacks.then_some(true).or(flags.no_store_tracebacks.then_some(false));
+        set(&mut settings.policy.store_tracebacks, tracebacks.or(self.store_tracebacks));
         set_length(&mut settings.heartbeat, self.heartbeat);
         set_length(&mut settings.presence, self.presence);
         set_length(&mut settings.poll, self.poll);
@@ -144,6 +170,13 @@ impl Config {
         settings.reporters = self.errors.reporters()?;
         check(&settings)?;
         Ok(settings)
+    }
+
+    /// The queue of tasks that name none, and whose function names none.
+    pub fn default_queue(&self) -> Result<String> {
+        let queue = self.default_queue.as_deref().unwrap_or("default");
+        task::check_queue_name(queue).map_err(|error| usage(format!("`default_queue`: {error}")))?;
+        Ok(queue.to_owned())
     }
 
     /// What a run may use.
@@ -230,6 +263,28 @@ fn check(settings: &Settings) -> Result<()> {
     if settings.concurrency == 0 {
         return Err(usage("`concurrency` must be at least 1"));
     }
+    if settings.max_workers_per_queue == Some(0) {
+        return Err(usage(
+            "`max_workers_per_queue` must be at least 1; to stop a queue use `margay queues pause`",
+        ));
+    }
+    for (queue, size) in &settings.batch_queues {
+        task::check_queue_name(queue).map_err(|error| usage(format!("`batch_queues`: {error}")))?;
+        if !(1..=queue::MAX_BATCH).contains(size) {
+            let most = queue::MAX_BATCH;
+            return Err(usage(format!(
+                "the batch size of `{queue}` is {size}; it must be between 1 and {most}"
+            )));
+        }
+    }
+    if settings.active_timeout < 2 * settings.heartbeat {
+        return Err(usage(
+            "`active_timeout` must be at least twice `heartbeat`, or locks expire while their tasks run",
+        ));
+    }
+    if settings.batch_wait > settings.poll {
+        return Err(usage("`batch_wait` must not be longer than `poll`"));
+    }
     for (name, length) in
         [("heartbeat", settings.heartbeat), ("presence", settings.presence), ("poll", settings.poll)]
     {
@@ -269,16 +324,15 @@ mod tests {
         "#;
         let config: Config = toml::from_str(text).expect("a configuration");
         let flags = args::Worker {
-            queues: Vec::new(),
-            exclude_queues: Vec::new(),
             concurrency: Some(8),
             batch: vec![("words".to_owned(), 10)],
-            exit_after: None,
-            shutdown_grace: None,
+            no_store_tracebacks: true,
+            ..args::Worker::default()
         };
         let settings = config.settings(&flags).expect("settings");
         assert_eq!(settings.concurrency, 8, "a flag beats the file");
         assert_eq!(settings.batch_queues["words"], 10);
+        assert!(!settings.policy.store_tracebacks);
         assert_eq!(settings.limits.hard_timeout, Duration::from_secs(90));
         assert_eq!(settings.heartbeat, Duration::from_millis(2500));
         assert_eq!(settings.policy.default_retry, RetryMethod::Fixed { delay: 0.5, max: 2 });

@@ -1,5 +1,6 @@
 //! Heartbeat: a worker says that it is there, and keeps what it holds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -60,6 +61,18 @@ pub struct Presence {
     pub concurrency: u32,
     /// The queues it was limited to; all where empty.
     pub queues: Vec<String>,
+    /// How fast it works on its busiest queues.
+    #[serde(default)]
+    pub rates: BTreeMap<String, Rate>,
+}
+
+/// How many of a queue's tasks ended lately, each second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Tasks that are done.
+    pub done: f64,
+    /// Runs that failed, whether they are retried or not.
+    pub failed: f64,
 }
 
 /// What a heartbeat renews.

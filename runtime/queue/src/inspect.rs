@@ -9,7 +9,7 @@ use task::{BadPayload, Execution, Task, Timestamp};
 use crate::claim::{parse, text};
 use crate::connect::text_of;
 use crate::script::FIND;
-use crate::{Client, Error, State};
+use crate::{Client, Error, Presence, Rate, State};
 
 /// How many tasks a queue has in each state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -138,6 +138,33 @@ impl Client {
         Ok(queues)
     }
 
+    /// The workers that are present, as they describe themselves.
+    pub async fn workers(&self) -> Result<Vec<Presence>, Error> {
+        let mut ask = redis::cmd("SMEMBERS");
+        ask.arg(self.keys().workers());
+        let incarnations = texts(self.command("list workers", &ask).await?);
+        if incarnations.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ask = redis::cmd("MGET");
+        for incarnation in incarnations {
+            ask.arg(self.keys().worker(&incarnation));
+        }
+        let presences = texts(self.command("read the workers' presences", &ask).await?);
+        Ok(presences.iter().filter_map(|json| serde_json::from_str(json).ok()).collect())
+    }
+
+    /// How fast queues are worked on, by all workers of ours together.
+    pub async fn rates(&self) -> Result<BTreeMap<String, Rate>, Error> {
+        let mut rates: BTreeMap<String, Rate> = BTreeMap::new();
+        for (queue, rate) in self.workers().await?.into_iter().flat_map(|worker| worker.rates) {
+            let sum = rates.entry(queue).or_default();
+            sum.done += rate.done;
+            sum.failed += rate.failed;
+        }
+        Ok(rates)
+    }
+
     /// The names of all queues that have tasks in this state.
     pub async fn queue_names(&self, state: State) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
@@ -237,6 +264,14 @@ impl Client {
                 tasks.push(Found { id, queue, state, score, payload, task, executions });
             }
         }
+    }
+}
+
+/// The texts in an answer; what is none is left out.
+fn texts(answer: Value) -> Vec<String> {
+    match answer {
+        Value::Array(items) | Value::Set(items) => items.into_iter().filter_map(text).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -64,7 +64,7 @@ pub use activity::{Activity, Event};
 pub use claim::{Asked, Claim, Claimed, Lease, Source};
 pub use connect::{Address, Client, Error};
 pub use enqueue::NewTask;
-pub use heartbeat::{Beat, Incarnation, NotRenewed, Presence};
+pub use heartbeat::{Beat, Incarnation, NotRenewed, Presence, Rate};
 pub use inspect::{Found, Listing, Page, Place, QueueCounts};
 pub use keys::{Keys, State};
 pub use lock::{Lock, Locking, Seat};

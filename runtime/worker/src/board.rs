@@ -127,6 +127,11 @@ impl Board {
 }
 
 impl Draw {
+    /// Queues that were not drawn from the board.
+    pub(crate) fn of(queues: Vec<Arc<str>>) -> Draw {
+        Draw { queues, at: u64::MAX }
+    }
+
     pub(crate) fn at(&self) -> u64 {
         self.at
     }

@@ -36,9 +36,9 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
 
 impl Fetcher {
     /// Fetches until the worker is asked to stop. Everything that was claimed has been handed on then.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self) -> Result<(), Error> {
         while !*self.stop.borrow() {
-            let Some(mut slots) = self.free_slots().await else { return };
+            let Some(mut slots) = self.free_slots().await else { break };
             let draw = self.board.draw(QUEUES_PER_CLAIM);
             if draw.queues.is_empty() {
                 drop(slots);
@@ -49,6 +49,7 @@ impl Fetcher {
                 self.recover(error).await;
             }
         }
+        Ok(())
     }
 
     /// Claims once from these queues and hands on what they give. Answers how many tasks that were.

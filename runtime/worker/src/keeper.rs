@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use queue::{Beat, Client, Error, Incarnation, Lease, Lock, Presence, Seat, Settled, Settlement};
 use task::{Timestamp, Verdict};
@@ -17,6 +17,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::Settings;
 use crate::leash::{Leash, Pull};
+use crate::rates::Rates;
 use crate::report::{Reports, TaskFailure};
 use crate::stats::Stats;
 
@@ -107,6 +108,7 @@ pub(crate) struct Keeping {
     pub(crate) hold: Duration,
     pub(crate) stats: Arc<Stats>,
     pub(crate) reports: Reports,
+    rates: Rates,
     held: HashMap<u64, Held>,
     /// The time of a heartbeat whose answer was lost; the next one repeats it.
     unanswered: Option<Timestamp>,
@@ -137,6 +139,7 @@ impl Keeping {
             hold: settings.active_timeout,
             stats,
             reports,
+            rates: Rates::new(Instant::now()),
             held: HashMap::new(),
             unanswered: None,
             inbox,
@@ -229,7 +232,7 @@ impl Keeping {
     }
 
     /// Settles what has ended. The slots are free when that is done.
-    async fn settle(&self, ended: Vec<Ended>) {
+    async fn settle(&mut self, ended: Vec<Ended>) {
         let mut slots = Vec::with_capacity(ended.len());
         let mut ends = Vec::with_capacity(ended.len());
         for Ended { end, slot, if_full, .. } in ended {
@@ -241,7 +244,7 @@ impl Keeping {
     }
 
     /// Settles, and says what came of it. Answers what to settle instead where a follow-up had no room.
-    async fn settle_ends(&self, ends: Vec<(End, Option<Box<End>>)>) -> Vec<Box<End>> {
+    async fn settle_ends(&mut self, ends: Vec<(End, Option<Box<End>>)>) -> Vec<Box<End>> {
         if ends.is_empty() {
             return Vec::new();
         }
@@ -301,7 +304,7 @@ impl Keeping {
         answers
     }
 
-    fn tell(&self, settlement: &Settlement, note: Option<&str>, settled: Settled) {
+    fn tell(&mut self, settlement: &Settlement, note: Option<&str>, settled: Settled) {
         let Lease { queue, id, .. } = &settlement.lease;
         if settled != Settled::Done {
             self.stats.count_lost();
@@ -309,6 +312,7 @@ impl Keeping {
             return;
         }
         self.stats.count(&settlement.verdict);
+        self.rates.count(queue, &settlement.verdict);
         let verdict = settlement.verdict.word();
         match (&settlement.verdict, note) {
             (Verdict::Error { execution } | Verdict::Forget { execution }, note) => {
@@ -329,6 +333,7 @@ impl Keeping {
         let now = self.unanswered.unwrap_or_else(queue::now);
         let all = leases || repeated;
         let (tickets, leases) = if all { self.leases() } else { (Vec::new(), Vec::new()) };
+        self.presence.rates.clone_from(self.rates.read(Instant::now()));
         let (locks, seats) = if all { self.locks_and_seats() } else { (Vec::new(), Vec::new()) };
         let beat = self.beat_of(&leases, &locks, &seats, repeated);
         let lost = match self.client.heartbeat(&self.worker, beat, now).await {

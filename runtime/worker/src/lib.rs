@@ -10,6 +10,7 @@ mod worker;
 mod assemble;
 mod fetch;
 mod job;
+mod once;
 
 mod absent;
 mod ask;
@@ -27,11 +28,12 @@ mod eager;
 
 mod agenda;
 mod board;
+mod rates;
 mod services;
 mod stats;
 
 pub use eager::EagerRunner;
 pub use report::{Reporter, TaskFailure};
-pub use settings::Settings;
+pub use settings::{Ends, Settings};
 pub use task::Filter;
 pub use worker::{Error, Worker};

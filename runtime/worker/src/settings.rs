@@ -14,8 +14,12 @@ use crate::Reporter;
 pub struct Settings {
     /// Tasks that run at once. Default: 16 for each core.
     pub concurrency: usize,
+    /// When the worker ends by itself. Default: never.
+    pub ends: Ends,
     /// Which queues to take from.
     pub filter: Filter,
+    /// The queue of periodic functions that name none. Default: `default`.
+    pub default_queue: String,
     /// How many tasks of a queue a batch function gets at most; subqueues inherit, the most specific name
     /// wins. Default: 1.
     pub batch_queues: HashMap<String, usize>,
@@ -62,12 +66,25 @@ pub struct Settings {
     pub reporters: Vec<Arc<dyn Reporter>>,
 }
 
+/// When a worker ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// When it is asked to.
+    Never,
+    /// When nothing is queued any more that it can have.
+    WhenIdle,
+    /// After so many passes, each of which takes one batch of every queue.
+    AfterPasses(u32),
+}
+
 impl Default for Settings {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Settings {
             concurrency: 16 * cores,
+            ends: Ends::Never,
             filter: Filter::default(),
+            default_queue: "default".to_owned(),
             batch_queues: HashMap::new(),
             max_workers_per_queue: None,
             single_worker_queues: Vec::new(),

@@ -1,7 +1,7 @@
 //! A worker's life: it makes itself known, works until it is asked to stop, finishes what it can, gives back
 //! the rest, and leaves.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,12 +24,14 @@ use crate::fetch::Fetcher;
 use crate::job::Handful;
 use crate::keeper::{Keeper, Keeping};
 use crate::library::Library;
+use crate::once::Once;
 use crate::report::Reports;
 use crate::services::librarian::Librarian;
 use crate::services::listener::Listener;
 use crate::services::planner::Planner;
 use crate::services::promoter::Promoter;
 use crate::services::reclaimer::Reclaimer;
+use crate::settings::Ends;
 use crate::stats::Stats;
 
 /// A worker that has not begun.
@@ -85,7 +87,7 @@ impl Worker {
         ready();
         let broken = tokio::select! {
             () = stop => None,
-            broken = running.broken() => Some(broken),
+            ended = running.ended() => ended.err(),
         };
         match broken {
             None => {
@@ -127,15 +129,38 @@ impl Worker {
             settings: self.settings.clone(),
             slots: Arc::clone(&slots),
             board,
-            library,
+            library: library.clone(),
             keeper: keeper.clone(),
             jobs,
             stop,
             next_ticket: 0,
         };
         let keeping = tokio::spawn(keeping.run());
-        let fetching = tokio::spawn(fetcher.run());
+        let fetching = match self.settings.ends {
+            Ends::Never => tokio::spawn(fetcher.run()),
+            Ends::WhenIdle => tokio::spawn(self.once(fetcher, &library, &reports, None).run()),
+            Ends::AfterPasses(n) => tokio::spawn(self.once(fetcher, &library, &reports, Some(n)).run()),
+        };
         Ok(Running { slots, keeper, stop_fetching, fetching, keeping, services, guests, stats, reports })
+    }
+
+    fn once(
+        &self,
+        fetcher: Fetcher,
+        library: &watch::Receiver<Arc<Library>>,
+        reports: &Reports,
+        passes: Option<u32>,
+    ) -> Once {
+        Once {
+            client: self.client.clone(),
+            filter: self.settings.filter.clone(),
+            reclaimer: self.reclaimer(library.clone(), reports.clone()),
+            slots: Arc::clone(&fetcher.slots),
+            fetcher,
+            concurrency: u32::try_from(self.settings.concurrency).unwrap_or(u32::MAX),
+            reap: self.settings.reap,
+            passes,
+        }
     }
 
     fn presence(&self) -> Presence {
@@ -146,6 +171,7 @@ impl Worker {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             concurrency: u32::try_from(self.settings.concurrency).unwrap_or(u32::MAX),
             queues: self.settings.filter.only.clone(),
+            rates: BTreeMap::new(),
         }
     }
 
@@ -197,6 +223,7 @@ impl Worker {
         let planner = Planner {
             client: client.clone(),
             filter: self.settings.filter.clone(),
+            default_queue: self.settings.default_queue.clone(),
             library: library.clone(),
             executor,
         };
@@ -242,7 +269,7 @@ struct Running {
     slots: Arc<Semaphore>,
     keeper: Keeper,
     stop_fetching: watch::Sender<bool>,
-    fetching: JoinHandle<()>,
+    fetching: JoinHandle<Result<(), queue::Error>>,
     keeping: JoinHandle<()>,
     services: JoinSet<()>,
     guests: Runtime,
@@ -251,18 +278,19 @@ struct Running {
 }
 
 impl Running {
-    /// Waits until a part is gone. None ends by itself, except by a panic: then nothing can be trusted, and
-    /// other workers take over.
-    async fn broken(&mut self) -> Error {
+    /// Waits until a part is gone. Fetching may have come to its end; nothing else ends by itself, except by a
+    /// panic: then nothing can be trusted, and other workers take over.
+    async fn ended(&mut self) -> Result<(), Error> {
         let (part, ended) = tokio::select! {
-            ended = &mut self.fetching => ("the fetcher", ended),
+            ended = &mut self.fetching => match ended {
+                Ok(done) => return done.map_err(Error::Queue),
+                Err(panic) => ("the fetcher", Err(panic)),
+            },
             ended = &mut self.keeping => ("the keeper", ended),
             Some(ended) = self.services.join_next() => ("a service", ended),
         };
-        Error::Broken {
-            part,
-            reason: ended.map_or_else(|panic| panic.to_string(), |()| "it ended".to_owned()),
-        }
+        let reason = ended.map_or_else(|panic| panic.to_string(), |()| "it ended".to_owned());
+        Err(Error::Broken { part, reason })
     }
 
     /// Claims nothing more, finishes what it can, gives back the rest, and leaves. Every step has its time:
@@ -270,7 +298,8 @@ impl Running {
     async fn stop(mut self, concurrency: usize, grace: Duration) {
         self.stop_fetching.send_replace(true);
         info!("stopping: no more tasks are claimed");
-        if timeout(GIVING_BACK, &mut self.fetching).await.is_ok() {
+        // One that has ended by itself cannot be waited for again.
+        if self.fetching.is_finished() || timeout(GIVING_BACK, &mut self.fetching).await.is_ok() {
             wait_for_runs(&self.slots, concurrency, &self.keeper, grace).await;
         }
         self.fetching.abort();

@@ -12,8 +12,9 @@ use queue::{Activity, Client, Ended, Event, State};
 use tokio::time::timeout;
 
 use super::connect;
-use super::new_task::{Line, note_unknown_modules};
+use super::new_task::{Line, Site, note_unknown_modules};
 use crate::args::{Common, Enqueue};
+use crate::config::Config;
 use crate::print;
 
 /// How long the record of a task's end is kept for one who waits.
@@ -26,15 +27,16 @@ pub async fn run(common: &Common, flags: Enqueue) -> Result<ExitCode> {
         Some(path) => Line::read_all(path)?,
         None => vec![Line::of(&flags)?],
     };
+    let default_queue = Config::load(common)?.default_queue()?;
     let client = connect(common).await?;
-    let catalog = Store::new(client.clone()).catalog().await?;
-    note_unknown_modules(&lines, &catalog);
+    let site = Site { catalog: Store::new(client.clone()).catalog().await?, default_queue };
+    note_unknown_modules(&lines, &site.catalog);
     let mut tasks = Vec::with_capacity(lines.len());
     for (number, line) in lines.into_iter().enumerate() {
         let place =
             || if flags.bulk.is_some() { format!("line {}", number + 1) } else { "the task".to_owned() };
         let result_ttl = flags.wait.then_some(RESULT_TTL);
-        tasks.push(line.task(&flags.options, &catalog, result_ttl).with_context(place)?);
+        tasks.push(line.task(&flags.options, &site, result_ttl).with_context(place)?);
     }
     let ids: Vec<String> = tasks.iter().map(|new| new.task.id.clone()).collect();
     let listening = if flags.wait { Some(listen(&client, &ids).await?) } else { None };

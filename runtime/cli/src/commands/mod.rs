@@ -12,6 +12,7 @@ mod new;
 mod new_task;
 mod queues;
 mod run;
+mod schedule;
 mod selection;
 mod tasks;
 mod worker;

@@ -30,12 +30,23 @@ pub struct Line {
     at: Option<Time>,
     unique: bool,
     unique_key: Vec<String>,
+    lock: bool,
+    lock_key: Vec<String>,
+    max_queue_size: Option<u32>,
     #[serde(deserialize_with = "text")]
     retry: Option<RetryMethod>,
     retry_on: Vec<String>,
     #[serde(deserialize_with = "text")]
     hard_timeout: Option<Length>,
     max_stored_executions: Option<u32>,
+}
+
+/// What is known where the tasks go.
+pub struct Site {
+    /// The deployed modules.
+    pub catalog: Catalog,
+    /// The queue of tasks for which nobody names one.
+    pub default_queue: String,
 }
 
 impl Line {
@@ -79,14 +90,9 @@ impl Line {
     }
 
     /// The task. The line beats the command line's options, which beat the function's own.
-    pub fn task(
-        self,
-        flags: &TaskOptions,
-        catalog: &Catalog,
-        result_ttl: Option<Duration>,
-    ) -> Result<NewTask> {
+    pub fn task(self, flags: &TaskOptions, site: &Site, result_ttl: Option<Duration>) -> Result<NewTask> {
         let func = FunctionName::parse(self.func).map_err(|error| usage(error.to_string()))?;
-        let own = own_options(&func, catalog)?;
+        let own = own_options(&func, &site.catalog)?;
         let mut task = Task::new(queue::new_id(), func);
         task.args = self.args;
         task.kwargs = self.kwargs;
@@ -96,11 +102,18 @@ impl Line {
         task.hard_timeout = hard_timeout.map(|timeout| timeout.as_secs_f64());
         task.max_stored_executions = self.max_stored_executions.or(flags.max_stored_executions);
         task.margay.result_ttl = result_ttl.map(|ttl| ttl.as_secs_f64());
-        let asked = first_named([self.unique_key, flags.unique_key.clone()]);
-        make_unique(&mut task, self.unique || flags.unique, asked, &own)?;
+        task.unique_key = first_named([self.unique_key, flags.unique_key.clone()]);
+        task.unique = self.unique || flags.unique || !task.unique_key.is_empty();
+        task.lock_key = first_named([self.lock_key, flags.lock_key.clone()]);
+        task.lock = self.lock || flags.lock || !task.lock_key.is_empty();
+        task.max_queue_size = self.max_queue_size.or(flags.max_queue_size);
+        if task.max_queue_size == Some(0) {
+            return Err(usage("`max_queue_size` must be at least 1"));
+        }
+        task.adopt(&own).map_err(|error| anyhow!("the arguments make no unique id: {error}"))?;
 
         let queue = self.queue.or_else(|| flags.queue.clone()).or(own.queue);
-        let queue = queue.unwrap_or_else(|| "default".to_owned());
+        let queue = queue.unwrap_or_else(|| site.default_queue.clone());
         check_queue_name(&queue).map_err(|error| usage(error.to_string()))?;
         let due = match (self.at, self.delay) {
             (Some(Time(at)), _) => Some(at),
@@ -109,16 +122,6 @@ impl Line {
         };
         Ok(NewTask { queue, task, due })
     }
-}
-
-/// A task is unique if its producer or its function says so; its id is then the one its like has.
-fn make_unique(task: &mut Task, unique: bool, key: Vec<String>, own: &Options) -> Result<()> {
-    task.unique_key = if unique || !key.is_empty() { key } else { own.unique_key.clone() };
-    task.unique = unique || own.unique || !task.unique_key.is_empty();
-    if task.unique {
-        task.id = task.unique_id().map_err(|error| anyhow!("the arguments make no unique id: {error}"))?;
-    }
-    Ok(())
 }
 
 fn first_named(lists: [Vec<String>; 2]) -> Vec<String> {
@@ -157,6 +160,9 @@ pub fn note_unknown_modules(lines: &[Line], catalog: &Catalog) {
 /// module does not have is a mistake.
 fn own_options(func: &FunctionName, catalog: &Catalog) -> Result<Options> {
     match catalog.resolve(func) {
+        Ok(resolved) if resolved.function.hook.is_some() => {
+            bail!("`{func}` is a hook: it is called around the runs of others, and never enqueued")
+        }
         Ok(resolved) => Ok(resolved.function.options.clone()),
         Err(Unknown::Module) => Ok(Options::default()),
         Err(Unknown::Function) => {

@@ -1,5 +1,6 @@
 //! A keyspace with a clock that tests turn by hand.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use queue::{
@@ -195,5 +196,6 @@ pub fn presence() -> Presence {
         version: "0".to_owned(),
         concurrency: 1,
         queues: Vec::new(),
+        rates: BTreeMap::new(),
     }
 }

@@ -16,6 +16,7 @@ use crate::library::Library;
 pub(crate) struct Planner {
     pub(crate) client: Client,
     pub(crate) filter: Filter,
+    pub(crate) default_queue: String,
     pub(crate) library: watch::Receiver<Arc<Library>>,
     /// Whom to ask where a function's schedule is a function.
     pub(crate) executor: Arc<Executor>,
@@ -47,7 +48,7 @@ impl Planner {
         let mut planned = Vec::new();
         for (module, loaded) in &library.shelf {
             for function in loaded.version.functions.iter().filter(|one| one.options.schedule.is_some()) {
-                let queue = function.options.queue.as_deref().unwrap_or("default");
+                let queue = function.options.queue.as_deref().unwrap_or(&self.default_queue);
                 let Ok(func) = FunctionName::parse(format!("{module}:{}", function.name)) else { continue };
                 if !self.filter.admits(queue) {
                     continue;
