@@ -239,7 +239,8 @@ impl Executor {
         };
         let own = function.options.hard_timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let limits = Limits { hard_timeout: own.unwrap_or(PATIENCE), ..self.settings.limits.clone() };
-        let output = TaskOutput { task_id: info.id.clone(), func: function.name.clone() };
+        let output =
+            TaskOutput { task_id: info.id.clone(), func: format!("{}:{}", loaded.module, function.name) };
         let run = sandbox::Run {
             function: &function.name,
             calls: vec![Call { info, args, kwargs: "{}".to_owned() }],

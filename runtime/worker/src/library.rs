@@ -18,6 +18,7 @@ pub(crate) struct Library {
 
 /// One module's version on the shelf.
 pub(crate) struct Loaded {
+    pub(crate) module: String,
     pub(crate) version: Version,
     pub(crate) code: Code,
     pub(crate) grants: Grants,
@@ -43,6 +44,7 @@ impl Library {
 /// What runs may know of the functions that they enqueue.
 impl Functions for Library {
     fn options(&self, name: &FunctionName) -> Option<&Options> {
-        self.resolve(name).ok().map(|(_, function)| &function.options)
+        // What is deployed, whether this worker can run it yet or not.
+        self.catalog.resolve(name).ok().map(|resolved| &resolved.function.options)
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use comfy_table::Table;
 use sandbox::{Module, Sandbox, Settings};
-use task::{FunctionSpec, Options, RetryMethod, Schedule};
+use task::{FunctionSpec, Hook, Options, RetryMethod, Schedule};
 
 use crate::print;
 use crate::usage;
@@ -57,8 +57,10 @@ pub fn functions_table(functions: &[FunctionSpec]) -> Table {
 fn options(function: &FunctionSpec) -> String {
     let Options { hard_timeout, retry, retry_method, retry_on, schedule, .. } = &function.options;
     let Options { unique, unique_key, lock, lock_key, max_queue_size, .. } = &function.options;
+    let Options { max_stored_executions, jitter, runner, result_ttl, .. } = &function.options;
     let mut words = Vec::new();
     let mut word = |shown: bool, text: String| shown.then(|| words.push(text));
+    word(function.hook.is_some(), format!("hook={}", function.hook.map(hook).unwrap_or_default()));
     word(function.batch, "batch".to_owned());
     word(*unique && unique_key.is_empty(), "unique".to_owned());
     word(!unique_key.is_empty(), format!("unique_key={}", unique_key.join("+")));
@@ -69,8 +71,21 @@ fn options(function: &FunctionSpec) -> String {
     word(*retry && retry_method.is_none(), "retry".to_owned());
     word(retry_method.is_some(), format!("retry={}", retry_method.as_ref().map(method).unwrap_or_default()));
     word(!retry_on.is_empty(), format!("retry_on={}", retry_on.join("+")));
+    word(jitter.is_some(), format!("jitter={}", length(jitter.unwrap_or_default())));
+    let kept = max_stored_executions.unwrap_or_default();
+    word(max_stored_executions.is_some(), format!("max_stored_executions={kept}"));
+    word(result_ttl.is_some(), format!("result_ttl={}", length(result_ttl.unwrap_or_default())));
+    word(runner.is_some(), format!("runner={}", runner.as_deref().unwrap_or_default()));
     word(schedule.is_some(), format!("schedule={}", schedule.as_ref().map(when).unwrap_or_default()));
     words.join(", ")
+}
+
+fn hook(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Before => "before",
+        Hook::After => "after",
+        Hook::OnPermanentError => "on_permanent_error",
+    }
 }
 
 fn method(method: &RetryMethod) -> String {

@@ -79,7 +79,7 @@ impl Librarian {
             Err(panic) => Code::Refused(format!("module `{name}` could not be compiled: {panic}")),
         };
         let grants = self.grants.get(name).cloned().unwrap_or_default();
-        Ok(Loaded { version: version.clone(), code, grants })
+        Ok(Loaded { module: name.to_owned(), version: version.clone(), code, grants })
     }
 
     /// A version that cannot run never takes the place of one that can.
