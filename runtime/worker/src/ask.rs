@@ -1,14 +1,16 @@
 //! Ask: functions of the user's that serve the runs of others: a custom retry method, a custom schedule, the hooks
 //! of a runner.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use queue::{NewTask, Running};
 use sandbox::{Call, Effects, FollowUp, Functions, Limits, Report, TaskInfo};
+use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use task::{Execution, FunctionName, FunctionSpec, Hook, NextRun, Outcome, Task, Timestamp, custom_retry};
 use tracing::warn;
 
@@ -108,7 +110,7 @@ impl Executor {
         let Some((loaded, hook)) = self.hook(&run[0], Some(function), library, Hook::Before) else {
             return Ok(Vec::new());
         };
-        let tasks = run.iter().map(about).collect();
+        let tasks = run.iter().map(About::of).collect();
         let (outcome, effects) = self.call_hook((loaded, hook), tasks, run[0].info(), library).await;
         match outcome {
             Outcome::Finished(_) => Ok(effects.follow_ups),
@@ -129,11 +131,10 @@ impl Executor {
         else {
             return Vec::new();
         };
-        let tasks = run.iter().zip(outcomes).map(|(ready, outcome)| {
-            let mut about = about(ready);
-            about["outcome"] = ended_how(outcome);
-            about
-        });
+        let tasks = run
+            .iter()
+            .zip(outcomes)
+            .map(|(ready, outcome)| About { outcome: Some(EndedHow::of(outcome)), ..About::of(ready) });
         self.call_and_log((loaded, hook), tasks.collect(), run[0].info(), ran.library).await
     }
 
@@ -147,8 +148,7 @@ impl Executor {
         let Some((loaded, hook)) = self.hook(ready, ran.function, ran.library, Hook::OnPermanentError) else {
             return Vec::new();
         };
-        let mut about = about(ready);
-        about["execution"] = serde_json::to_value(execution).unwrap_or_default();
+        let about = About { execution: Some(execution), ..About::of(ready) };
         self.call_and_log((loaded, hook), vec![about], ready.info(), ran.library).await
     }
 
@@ -176,7 +176,7 @@ impl Executor {
     async fn call_and_log(
         &self,
         (loaded, hook): (&Loaded, &FunctionSpec),
-        tasks: Vec<Value>,
+        tasks: Vec<About<'_>>,
         info: TaskInfo,
         library: &Arc<Library>,
     ) -> Vec<FollowUp> {
@@ -198,11 +198,11 @@ impl Executor {
     async fn call_hook(
         &self,
         hook: (&Loaded, &FunctionSpec),
-        tasks: Vec<Value>,
+        tasks: Vec<About<'_>>,
         info: TaskInfo,
         library: &Arc<Library>,
     ) -> (Outcome, Effects) {
-        let args = json!([{ "tasks": tasks }]).to_string();
+        let args = serde_json::to_string(&[HashMap::from([("tasks", tasks)])]).unwrap_or_default();
         self.call(hook, args, info, library).await
     }
 
@@ -256,30 +256,64 @@ impl Executor {
     }
 }
 
-/// What a hook may know of a task.
-fn about(ready: &Ready) -> Value {
-    let Ready { task, job } = ready;
-    let parsed = |json: &str| serde_json::from_str::<Value>(json).unwrap_or_default();
-    json!({
-        "id": task.id,
-        "function": task.func,
-        "queue": job.lease.queue,
-        "attempt": job.executions.saturating_add(1),
-        "args": parsed(task.args_json()),
-        "kwargs": parsed(task.kwargs_json()),
-    })
+/// What a hook may know of a task; arguments keep every digit.
+#[derive(Serialize)]
+struct About<'a> {
+    id: &'a str,
+    function: &'a str,
+    queue: &'a str,
+    attempt: u32,
+    args: &'a RawValue,
+    kwargs: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<EndedHow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execution: Option<&'a Execution>,
 }
 
-fn ended_how(outcome: &Outcome) -> Value {
-    match outcome {
-        Outcome::Finished(result) => {
-            let result: Value = serde_json::from_str(result).unwrap_or_default();
-            json!({ "outcome": outcome.word(), "result": result })
+#[derive(Serialize)]
+struct EndedHow<'a> {
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl About<'_> {
+    fn of(ready: &Ready) -> About<'_> {
+        let Ready { task, job } = ready;
+        About {
+            id: &task.id,
+            function: task.func.as_str(),
+            queue: &job.lease.queue,
+            attempt: job.executions.saturating_add(1),
+            args: raw(task.args_json()),
+            kwargs: raw(task.kwargs_json()),
+            outcome: None,
+            execution: None,
         }
-        outcome => json!({
-            "outcome": outcome.word(),
-            "error": outcome.exception_name(),
-            "message": outcome.message(),
-        }),
     }
+}
+
+impl EndedHow<'_> {
+    fn of(outcome: &Outcome) -> EndedHow<'_> {
+        let word = outcome.word();
+        match outcome {
+            Outcome::Finished(result) => {
+                EndedHow { outcome: word, result: Some(raw(result)), error: None, message: None }
+            }
+            failed => {
+                let (error, message) = (Some(failed.exception_name()), Some(failed.message()));
+                EndedHow { outcome: word, result: None, error, message }
+            }
+        }
+    }
+}
+
+/// Text that was checked to be JSON when it came.
+fn raw(json: &str) -> &RawValue {
+    serde_json::from_str(json).unwrap_or(RawValue::NULL)
 }

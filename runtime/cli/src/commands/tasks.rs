@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use comfy_table::ContentArrangement;
-use queue::{Client, Found, Listing, Page, Rescheduled, State};
+use queue::{Client, Ended, Found, Listing, Page, Rescheduled, State};
+use serde::Serialize;
 use serde_json::{Value, json};
-use task::Execution;
+use task::{Execution, Task, Timestamp};
 
 use super::connect;
 use super::selection::{self, Action, Choice};
@@ -85,8 +86,7 @@ async fn list(common: &Common, queue: &str, state: Option<State>, page: Page) ->
         listings.push((state, client.list(queue, state, page).await?));
     }
     if common.json {
-        let of_state = |(state, listing): &(State, Listing)| json!({ "state": state, "total": listing.total, "tasks": listing.tasks.iter().map(as_json).collect::<Vec<_>>() });
-        return print::json(&listings.iter().map(of_state).collect::<Vec<_>>());
+        return print::json(&listings.iter().map(InState::of).collect::<Vec<_>>());
     }
     let tasks: Vec<&Found> = listings.iter().flat_map(|(_, listing)| &listing.tasks).collect();
     print_tasks(&tasks, page.executions > 0);
@@ -137,8 +137,8 @@ async fn show(common: &Common, client: &Client, id: &str, executions: usize) -> 
         );
     }
     if common.json {
-        let places: Vec<Value> = places.iter().map(as_json).collect();
-        return print::json(&json!({ "id": id, "places": places, "ended": ended }));
+        let places = places.iter().map(Shown::of).collect();
+        return print::json(&Everywhere { id, places, ended });
     }
     for found in &places {
         print::line(place(found));
@@ -274,18 +274,50 @@ fn check_ids(ids: &[String]) -> Result<()> {
     ids.iter().try_for_each(|id| task::check_id(id)).map_err(|error| usage(format!("ID: {error}")))
 }
 
-fn as_json(found: &Found) -> Value {
-    let (task, bad) = match &found.task {
-        Ok(task) => (serde_json::to_value(task).ok(), None),
-        Err(bad) => (None, Some(bad.to_string())),
-    };
-    json!({
-        "id": found.id,
-        "queue": found.queue,
-        "state": found.state,
-        "time": found.score,
-        "task": task,
-        "unreadable": bad,
-        "executions": found.executions,
-    })
+/// A task in one of its places, as JSON: arguments keep every digit.
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    queue: &'a str,
+    state: State,
+    time: Timestamp,
+    task: Option<&'a Task>,
+    unreadable: Option<String>,
+    executions: &'a [Execution],
+}
+
+impl Shown<'_> {
+    fn of(found: &Found) -> Shown<'_> {
+        Shown {
+            id: &found.id,
+            queue: &found.queue,
+            state: found.state,
+            time: found.score,
+            task: found.task.as_ref().ok(),
+            unreadable: found.task.as_ref().err().map(ToString::to_string),
+            executions: &found.executions,
+        }
+    }
+}
+
+/// A queue's tasks in one state.
+#[derive(Serialize)]
+struct InState<'a> {
+    state: State,
+    total: u64,
+    tasks: Vec<Shown<'a>>,
+}
+
+impl InState<'_> {
+    fn of((state, listing): &(State, Listing)) -> InState<'_> {
+        InState { state: *state, total: listing.total, tasks: listing.tasks.iter().map(Shown::of).collect() }
+    }
+}
+
+/// A task wherever it is.
+#[derive(Serialize)]
+struct Everywhere<'a> {
+    id: &'a str,
+    places: Vec<Shown<'a>>,
+    ended: Option<Ended>,
 }
