@@ -268,7 +268,7 @@ impl Client {
 }
 
 /// The texts in an answer; what is none is left out.
-fn texts(answer: Value) -> Vec<String> {
+pub(crate) fn texts(answer: Value) -> Vec<String> {
     match answer {
         Value::Array(items) | Value::Set(items) => items.into_iter().filter_map(text).collect(),
         _ => Vec::new(),

@@ -107,6 +107,11 @@ impl Keys {
         format!("{}:qslock:{queue}", self.prefix)
     }
 
+    /// The names of queues that were locked from here, some of which may be open again.
+    pub fn locked_queues(&self) -> String {
+        format!("{}:locked_queues", self.prefix)
+    }
+
     /// The incarnations of all workers.
     pub fn workers(&self) -> String {
         format!("{}:workers", self.prefix)

@@ -4,7 +4,7 @@
 use redis::Value;
 use task::{Timestamp, check_queue_name};
 
-use crate::inspect::members;
+use crate::inspect::{members, texts};
 use crate::{Client, Error};
 
 const SYSTEM_LOCK: &str = "SYSTEM_LOCK";
@@ -20,6 +20,7 @@ impl Client {
         // As in TaskTiger the key outlives the lock by a little, but never takes the seats beside it along.
         lock.atomic().cmd("ZADD").arg(&key).arg(until).arg(SYSTEM_LOCK);
         lock.cmd("EXPIRE").arg(&key).arg((until - now).max(120.0).ceil() as u64 + 10);
+        lock.cmd("SADD").arg(self.keys().locked_queues()).arg(queue);
         self.pipeline("lock a queue", &lock).await.map(drop)
     }
 
@@ -28,6 +29,7 @@ impl Client {
         let was_locked = self.queue_lock(queue, now).await?.is_some();
         let mut unlock = redis::pipe();
         unlock.atomic().cmd("ZREM").arg(self.keys().seats(queue)).arg(SYSTEM_LOCK);
+        unlock.cmd("SREM").arg(self.keys().locked_queues()).arg(queue);
         unlock.cmd("PUBLISH").arg(self.keys().activity()).arg(queue);
         self.pipeline("unlock a queue", &unlock).await?;
         Ok(was_locked)
@@ -36,6 +38,17 @@ impl Client {
     /// Until when a queue is closed; `None` where it is open.
     pub async fn queue_lock(&self, queue: &str, now: Timestamp) -> Result<Option<Timestamp>, Error> {
         Ok(self.queue_locks(&[queue], now).await?.pop().flatten())
+    }
+
+    /// Every queue that was locked from here, with the end of its lock. A lock of TaskTiger's own is found by the
+    /// queue's name only.
+    pub async fn locked_queues(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>, Error> {
+        let mut ask = redis::cmd("SMEMBERS");
+        ask.arg(self.keys().locked_queues());
+        let queues = texts(self.command("list locked queues", &ask).await?);
+        let locks = self.queue_locks(&queues, now).await?;
+        let locked = queues.into_iter().zip(locks);
+        Ok(locked.filter_map(|(queue, until)| Some((queue, until?))).collect())
     }
 
     /// Until when each of these queues is closed, in one round trip.

@@ -119,7 +119,9 @@ impl Worker {
         let mut services = JoinSet::new();
         let (board, library) =
             self.start_services(&mut services, executor, guests.handle(), &reports).await?;
-        services.spawn(log_stats(Arc::clone(&stats), self.settings.stats));
+        if !self.settings.stats.is_zero() {
+            services.spawn(log_stats(Arc::clone(&stats), self.settings.stats));
+        }
 
         let slots = Arc::new(Semaphore::new(self.settings.concurrency));
         let (stop_fetching, stop) = watch::channel(false);
@@ -336,9 +338,6 @@ const GIVING_BACK: Duration = Duration::from_secs(5);
 const REPORTING: Duration = Duration::from_secs(2);
 
 async fn log_stats(stats: Arc<Stats>, period: Duration) {
-    if period.is_zero() {
-        return;
-    }
     loop {
         tokio::time::sleep(period).await;
         stats.log("stats");

@@ -69,6 +69,9 @@ async fn list(common: &Common, sort: QueueOrder) -> Result<()> {
     for (name, rate) in client.rates().await? {
         queues.entry(name).or_default().rate = Some(rate);
     }
+    for (name, _) in client.locked_queues(queue::now()).await? {
+        queues.entry(name).or_default();
+    }
     let names: Vec<String> = queues.keys().cloned().collect();
     let locks = client.queue_locks(&names, queue::now()).await?;
     for (shown, locked_until) in queues.values_mut().zip(locks) {

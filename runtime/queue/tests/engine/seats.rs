@@ -99,6 +99,20 @@ async fn a_closed_queue_gives_nothing_until_its_time_or_until_it_is_opened() {
 }
 
 #[tokio::test]
+async fn locked_queues_are_listed_while_they_are_locked() {
+    let mut bench = Bench::new().await;
+    for queue in ["mail", "words"] {
+        bench.client.lock_queue(queue, bench.now + 30.0, bench.now).await.expect("locked");
+    }
+    bench.client.unlock_queue("words", bench.now).await.expect("unlocked");
+    let listed = bench.client.locked_queues(bench.now).await.expect("listed");
+    assert_eq!(listed, [("mail".to_owned(), bench.now + 30.0)]);
+    bench.now += 31.0;
+    assert!(bench.client.locked_queues(bench.now).await.expect("listed").is_empty());
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn seats_do_not_shorten_the_lock_of_a_queue() {
     let bench = with_tasks(1).await;
     bench.claim_from(&[limited(1, 1)], 1).await;
