@@ -3,8 +3,8 @@
 -- A worker has room for so many batches; a batch is as many tasks of a queue as the queue says, and one where it
 -- says nothing. Each queue gives its share first, then those that still have work fill what is left. A task that is
 -- active already (a unique one, queued again while it runs) goes to `scheduled` instead. One whose payload is gone
--- is dropped. A queue that the system has closed gives nothing; one with a limit gives only what has a seat: one
--- seat for each batch, in the order of the answer, under the name `<worker>:<id of its first task>`.
+-- is dropped, with its executions. A queue that the system has closed gives nothing; one with a limit gives only what
+-- has a seat: one seat for each batch, in the order of the answer, under the name `<worker>:<id of its first task>`.
 --
 -- KEYS  1  P:queued, which routes the call
 -- ARGV  1  prefix
@@ -71,6 +71,8 @@ local function take(queue, n, taken)
                 leases[#leases + 1] = id
                 claims[#claims + 1] = now
                 claims[#claims + 1] = queue .. ':' .. id
+            else
+                remove(queue, id, true)
             end
             taken[#taken + 1] = id
             taken[#taken + 1] = payload

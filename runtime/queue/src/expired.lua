@@ -5,7 +5,7 @@
 --       2  last heard of before this time
 --       3  how many at most
 -- Answers queue, id, score, payload (nil where it is gone), count of executions (nil for 0); any number of times.
--- An active task without a payload is dropped.
+-- An active task without a payload is dropped, with its executions.
 local before, left = ARGV[2], tonumber(ARGV[3])
 local answer = {}
 for _, queue in ipairs(redis.call('SMEMBERS', prefix .. ':active')) do
@@ -25,6 +25,7 @@ for _, queue in ipairs(redis.call('SMEMBERS', prefix .. ':active')) do
             answer[#answer + 1] = redis.call('GET', executions_count_of(id))
         else
             redis.call('ZREM', active, id)
+            remove(queue, id, true)
         end
         left = left - 1
     end

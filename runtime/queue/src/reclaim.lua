@@ -1,8 +1,8 @@
 -- Finds what workers left behind that are no longer present. What can be run is not moved here: settling
 -- decides, and holds each lease against the score, so that two finders cannot both take a task back.
 --
--- A claim whose task is somebody else's by now is forgotten; an active task without a payload is dropped. A
--- TaskTiger worker that finds a claim too old puts its task into `error`: that is taken back.
+-- A claim whose task is somebody else's by now is forgotten; an active task without a payload is dropped, with its
+-- executions. A TaskTiger worker that finds a claim too old puts its task into `error`: that is taken back.
 --
 -- KEYS  1  P:queued, which routes the call
 -- ARGV  1  prefix
@@ -37,6 +37,7 @@ local function look_at(worker, claim, lease, found)
         redis.call('ZREM', claims_of(worker), claim)
         redis.call('ZREM', in_state('active', queue), id)
         forget_if_empty('active', queue)
+        remove(queue, id, true)
         return
     end
     found[#found + 1] = queue

@@ -26,7 +26,7 @@ macro_rules! scripts {
 
 scripts! {
     ENQUEUE = "enqueue" + ["keyspace", "room"];
-    CLAIM = "claim" + ["keyspace"];
+    CLAIM = "claim" + ["keyspace", "remove"];
     LOCK = "lock" + ["keyspace", "locks"];
     HEARTBEAT = "heartbeat" + ["keyspace", "locks"];
     SETTLE = "settle" + ["keyspace", "put", "remove", "room", "locks", "seats"];
@@ -34,8 +34,8 @@ scripts! {
     PROMOTE = "promote" + ["keyspace"];
     PLAN = "plan" + ["keyspace", "put"];
     REPLAN = "replan" + ["keyspace", "remove"];
-    RECLAIM = "reclaim" + ["keyspace"];
-    EXPIRED = "expired" + ["keyspace"];
+    RECLAIM = "reclaim" + ["keyspace", "remove"];
+    EXPIRED = "expired" + ["keyspace", "remove"];
     RETRY = "retry" + ["keyspace"];
     DELETE = "delete" + ["keyspace", "remove"];
     RESCHEDULE = "reschedule" + ["keyspace"];

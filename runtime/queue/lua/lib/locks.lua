@@ -30,10 +30,12 @@ local function wake_next(lock, now)
     end
 end
 
--- Frees a lock, if its holder's token begins like this: a whole token, or what all tokens of a worker share.
+-- Frees a lock, if this is its holder's token, or what all tokens of its worker share: that ends with a colon. A run's
+-- own token may be how another's begins, as 1 begins 12.
 local function unlock(lock, token, now)
     local holder = redis.call('GET', lock_of(lock))
-    if holder and string.sub(holder, 1, #token) == token then
+    local any_run = string.sub(token, -1) == ':'
+    if holder and (holder == token or any_run and string.sub(holder, 1, #token) == token) then
         redis.call('DEL', lock_of(lock))
         wake_next(lock, now)
     end

@@ -1,8 +1,8 @@
-use queue::{Asked, Source, State};
-use task::BadPayload;
+use queue::{Asked, Incarnation, Source, State};
+use task::{BadPayload, Verdict};
 
 use crate::Bench;
-use crate::bench::{HOLD, a_task, ids};
+use crate::bench::{HOLD, a_task, an_execution, ids};
 
 #[tokio::test]
 async fn a_claim_takes_the_oldest_first_and_makes_them_active() {
@@ -77,6 +77,35 @@ async fn a_task_without_a_payload_is_dropped_and_named() {
         .expect("claimed");
     assert_eq!(claimed[0].missing, ["a"]);
     assert!(claimed[0].claims.is_empty());
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_task_without_a_payload_leaves_no_executions_wherever_it_is_found() {
+    let mut bench = Bench::new().await;
+    bench.heartbeat(&[]).await;
+    for id in ["claimed", "reclaimed", "expired"] {
+        bench.enqueue("mail", id).await;
+        let claim = bench.claim_one("mail").await;
+        bench.settle(&claim, Verdict::Retry { at: bench.now, execution: an_execution() }).await;
+        bench.client.promote(&["mail"], bench.now).await.expect("promoted");
+        if id != "claimed" {
+            bench.claim_one("mail").await;
+        }
+        bench.says(&["DEL", &bench.client.keys().payload(id)]).await;
+        match id {
+            "claimed" => assert!(bench.claim(&["mail"], 1).await.is_empty()),
+            "reclaimed" => {
+                bench.client.leave(&bench.worker).await.expect("left");
+                assert!(bench.client.orphans(&Incarnation::fresh()).await.expect("looked").is_empty());
+            }
+            _ => assert!(bench.client.expired(bench.now, 9).await.expect("looked").is_empty()),
+        }
+        assert!(bench.says(&["KEYS", "t:task:*"]).await.is_empty(), "{id}");
+        bench.now += 1.0;
+    }
+    bench.client.leave(&bench.worker).await.expect("left");
+    bench.client.orphans(&Incarnation::fresh()).await.expect("looked");
     bench.finish().await;
 }
 

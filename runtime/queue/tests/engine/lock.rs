@@ -171,3 +171,16 @@ async fn a_run_that_is_not_settled_releases_its_lock() {
     assert_eq!(bench.ids(State::Queued, "mail").await, ["b"]);
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn a_run_does_not_free_the_lock_of_another_whose_number_begins_like_its_own() {
+    let bench = with_tasks(&["a"]).await;
+    let claims = bench.claim(&["mail"], 1).await;
+    assert_eq!(bench.lock(&claims, 12).await, [true]);
+    let lock = |run| [Lock::of_run(USER.to_owned(), &bench.worker, run)];
+    bench.client.release(&lock(1), &[], bench.now).await.expect("released");
+    assert_eq!(bench.holder().await, [format!("{}:12", bench.worker)]);
+    bench.client.release(&lock(12), &[], bench.now).await.expect("released");
+    assert!(bench.holder().await.is_empty());
+    bench.finish().await;
+}

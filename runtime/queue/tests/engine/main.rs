@@ -20,5 +20,6 @@ mod scan;
 mod seats;
 mod select;
 mod settle;
+mod walk;
 
 use bench::Bench;
