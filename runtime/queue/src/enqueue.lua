@@ -21,19 +21,18 @@ local function each_run(visit)
     end
 end
 
--- Tasks of earlier runs are not in Redis yet, but take up room.
-local coming = {}
-local full = each_run(function(state, queue, most, ids)
-    if most ~= '' then
-        local refused, size = without_room(state, queue, most - (coming[queue] or 0), ids)
-        if refused > 0 then
-            return { queue, size, most }
-        end
-    end
-    coming[queue] = (coming[queue] or 0) + #ids
+local is_limited = each_run(function(_, _, most)
+    return most ~= ''
 end)
-if full then
-    return full
+if is_limited then
+    local full = each_run(function(state, queue, most, ids)
+        if not room.is_enough(state, queue, most, ids) then
+            return { queue, size_of(queue), most }
+        end
+    end)
+    if full then
+        return full
+    end
 end
 
 local added = 0

@@ -140,18 +140,8 @@ impl Client {
 
     /// The workers that are present, as they describe themselves.
     pub async fn workers(&self) -> Result<Vec<Presence>, Error> {
-        let mut ask = redis::cmd("SMEMBERS");
-        ask.arg(self.keys().workers());
-        let incarnations = texts(self.command("list workers", &ask).await?);
-        if incarnations.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut ask = redis::cmd("MGET");
-        for incarnation in incarnations {
-            ask.arg(self.keys().worker(&incarnation));
-        }
-        let presences = texts(self.command("read the workers' presences", &ask).await?);
-        Ok(presences.iter().filter_map(|json| serde_json::from_str(json).ok()).collect())
+        let present = self.present_workers().await?;
+        Ok(present.into_iter().filter_map(|(_, presence)| presence).collect())
     }
 
     /// How fast queues are worked on, by all workers of ours together.

@@ -7,18 +7,18 @@
 --       3  milliseconds for which a lock holds unless it is renewed
 --       4  until when to wait
 --       5- lock, token, queue, id, lease; any number of times
--- Answers 1 for each task that has its lock, 0 for each that waits. A call that is repeated with the same tokens
--- finds them in place.
+-- Answers 1 for each task that has its lock, 0 for each that waits, or is not this worker's any more. A call that is
+-- repeated with the same tokens finds them in place.
 local worker, lock_ms, due = ARGV[2], ARGV[3], ARGV[4]
 local answer = {}
 
-local function wait(lock, queue, id, lease)
-    local claim = queue .. ':' .. id
+local function is_held(queue, id, lease)
     local score = redis.call('ZSCORE', in_state('active', queue), id)
-    if not score or tonumber(score) ~= tonumber(lease) then
-        drop_claim(worker, claim, lease)
-        return
-    end
+    return score and tonumber(score) == tonumber(lease)
+end
+
+local function wait(lock, queue, id)
+    local claim = queue .. ':' .. id
     redis.call('ZREM', in_state('active', queue), id)
     redis.call('ZREM', claims_of(worker), claim)
     forget_if_empty('active', queue)
@@ -31,13 +31,15 @@ local function wait(lock, queue, id, lease)
 end
 
 for at = 5, #ARGV, 5 do
-    local lock, token, queue, id = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-    local taken = redis.call('SET', lock_of(lock), token, 'NX', 'PX', lock_ms)
-    if taken or redis.call('GET', lock_of(lock)) == token then
+    local lock, token, queue, id, lease = unpack(ARGV, at, at + 4)
+    if not is_held(queue, id, lease) then
+        drop_claim(worker, queue .. ':' .. id, lease)
+        answer[#answer + 1] = 0
+    elseif redis.call('SET', lock_of(lock), token, 'NX', 'PX', lock_ms) or redis.call('GET', lock_of(lock)) == token then
         redis.call('ZREM', waiters_of(lock), queue .. ':' .. id)
         answer[#answer + 1] = 1
     else
-        wait(lock, queue, id, ARGV[at + 4])
+        wait(lock, queue, id)
         answer[#answer + 1] = 0
     end
 end

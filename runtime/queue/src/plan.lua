@@ -1,4 +1,5 @@
--- Plans the next run of periodic tasks: schedules each, unless it waits already.
+-- Plans the next run of periodic tasks: schedules each, unless it waits already. One that waits without a payload
+-- gets it back.
 --
 -- KEYS  1  P:queued, which routes the call
 -- ARGV  1  prefix
@@ -12,7 +13,10 @@ for at = 3, #ARGV, 4 do
     local waits = redis.call('ZSCORE', in_state('queued', queue), id)
         or redis.call('ZSCORE', in_state('scheduled', queue), id)
         or (running_counts and redis.call('ZSCORE', in_state('active', queue), id))
-    if not waits then
+    if waits then
+        -- A twin in another queue may have taken the payload along.
+        redis.call('SET', payload_of(id), ARGV[at + 2], 'NX')
+    else
         put('scheduled', queue, id, ARGV[at + 2], due)
         announce_due(queue, due)
     end

@@ -12,10 +12,18 @@
 -- executions (nil for 0). A vanished worker that left nothing is forgotten.
 local left = tonumber(ARGV[2])
 
--- Only a worker of TaskTiger's takes a claimed task to `error` and leaves the claim.
+-- Whether the task has failed by itself since it was claimed: then there is a record of it.
+local function has_failed(id, lease)
+    local last = redis.call('LINDEX', executions_of(id), -1)
+    local readable, execution = pcall(cjson.decode, last or '')
+    local failed = readable and type(execution) == 'table' and tonumber(execution.time_failed)
+    return failed and failed >= tonumber(lease)
+end
+
+-- TaskTiger takes a task of whose worker it has not heard to `error`, and leaves no record of a failure.
 local function take_back(queue, id, lease)
     local failed = redis.call('ZSCORE', in_state('error', queue), id)
-    if not failed or tonumber(failed) < tonumber(lease) then
+    if not failed or tonumber(failed) < tonumber(lease) or has_failed(id, lease) then
         return false
     end
     redis.call('ZREM', in_state('error', queue), id)

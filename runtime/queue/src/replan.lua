@@ -1,5 +1,5 @@
 -- Brings the planned run of a periodic task to its new time, or takes it back where it has none any more. A task
--- that is queued or runs is left alone.
+-- that is queued or runs is left alone, and so is one that waits for a retry.
 --
 -- KEYS  1  P:queued, which routes the call
 -- ARGV  1  prefix
@@ -14,7 +14,7 @@ for at = 2, #ARGV, 4 do
         forget_if_empty('scheduled', queue)
         remove(queue, id, true)
         changed = changed + 1
-    elseif known and tonumber(known) ~= tonumber(due) then
+    elseif known and tonumber(known) ~= tonumber(due) and redis.call('EXISTS', executions_count_of(id)) == 0 then
         redis.call('SET', payload_of(id), payload)
         redis.call('ZADD', in_state('scheduled', queue), due, id)
         announce_due(queue, due)

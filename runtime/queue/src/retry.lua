@@ -4,7 +4,7 @@
 -- KEYS  1  P:queued, which routes the call
 -- ARGV  1  prefix
 --       2- queue, id, the score it was found with, the score to be queued with, the payload to store where it
---          has changed (a twin that waits keeps its own); any number of times
+--          has changed (a twin that waits or runs keeps its own); any number of times
 -- Answers how many tasks were queued.
 local retried = 0
 local queues, seen = {}, {}
@@ -15,6 +15,7 @@ for at = 2, #ARGV, 5 do
         redis.call('ZREM', in_state('error', queue), id)
         local waits = redis.call('ZSCORE', in_state('queued', queue), id)
             or redis.call('ZSCORE', in_state('scheduled', queue), id)
+            or redis.call('ZSCORE', in_state('active', queue), id)
         if payload ~= '' and not waits then
             redis.call('SET', payload_of(id), payload)
         end

@@ -44,6 +44,9 @@ pub struct KeyStats {
     pub size: Option<u64>,
 }
 
+/// Longer than any key needs: some thousand years.
+const LONGEST_TTL: Duration = Duration::from_secs(1000 * 366 * 86_400);
+
 /// About how many keys Redis looks at in one step.
 const STEP: usize = 1000;
 
@@ -57,7 +60,8 @@ impl Client {
             match walk.expiry {
                 None => call.arg(""),
                 Some(Expiry::Never) => call.arg("never"),
-                Some(Expiry::After(time)) => call.arg(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+                // Redis takes none for a deletion, and none that its clock cannot hold.
+                Some(Expiry::After(time)) => call.arg(time.min(LONGEST_TTL).as_millis().max(1) as u64),
             };
             call.arg(u8::from(walk.dry_run)).arg(names);
             let answer = SCAN.run(self, &call).await?;

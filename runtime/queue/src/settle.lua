@@ -87,9 +87,14 @@ local FOLLOW_UP = 6
 
 -- Whether every follow-up fits its queue, as Redis knows it before this settlement.
 local function follow_ups_fit(first, last)
+    local is_limited = false
     for at = first, last, FOLLOW_UP do
+        is_limited = is_limited or ARGV[at + 2] ~= ''
+    end
+    room.seen, room.taken = {}, {}
+    for at = first, is_limited and last or 0, FOLLOW_UP do
         local state, queue, most, id = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-        if most ~= '' and without_room(state, queue, most, { id }) > 0 then
+        if not room.is_enough(state, queue, most, { id }) then
             return false
         end
     end

@@ -104,7 +104,11 @@ impl Schedule {
                 (start, end)
             }
             Schedule::Cron { expression, time_zone, start, end } => {
-                crontab(expression, time_zone.as_deref())?;
+                let crontab = crontab(expression, time_zone.as_deref())?;
+                if next_match(&crontab, START).is_none() {
+                    let (expression, reason) = (expression.clone(), "it never matches".to_owned());
+                    return Err(BadSchedule::Cron { expression, reason });
+                }
                 (start, end)
             }
         };
@@ -245,6 +249,7 @@ mod tests {
         assert!(message(every(f64::NAN)).contains("period"));
         assert!(message(cron("0 25 * * *", None)).contains("`0 25 * * *` is not a cron expression"));
         assert!(message(cron("0 4 * *", None)).contains("it has 4 fields"));
+        assert!(message(cron("0 4 31 2 *", None)).contains("it never matches"));
         assert!(message(cron("0 4 * * 0", Some("Mars/Base"))).contains("`Mars/Base` is not a time zone"));
         assert!(message(cron("0 4 * * 0", Some("UTC 1"))).contains("`UTC 1` is not a time zone"));
         let upside_down = Schedule::Periodic { period: 1.0, start: Some(2.0), end: Some(1.0) };

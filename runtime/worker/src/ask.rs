@@ -69,7 +69,13 @@ impl Executor {
         let args = format!("[{}]", (now * 1000.0).round());
         match self.ask(library, asked, args, TaskInfo::default()).await {
             Ok(Value::Null) => None,
-            Ok(answer) if answer.is_number() => answer.as_f64().map(|next| (next / 1000.0).max(now)),
+            Ok(Value::Number(next)) => {
+                let next = next.as_f64().unwrap_or(0.0) / 1000.0;
+                if next <= now {
+                    warn!(%func, function = asked, next, "a schedule must answer a time to come; waiting for a second");
+                }
+                Some(if next > now { next } else { now + 1.0 })
+            }
             Ok(answer) => {
                 warn!(%func, function = asked, %answer, "a schedule must answer milliseconds or null");
                 None
@@ -86,14 +92,16 @@ impl Executor {
         if function.options.schedule.is_none() {
             return;
         }
-        for Ready { task, job } in run {
+        for Ready { task, .. } in run {
             let periodic = Task::periodic(task.func.clone());
             if task.id != periodic.id {
                 continue;
             }
             let now = queue::now();
             let Some(due) = self.next_run(&task.func, function, library, now).await else { continue };
-            let next = NewTask { queue: job.lease.queue.clone(), task: periodic, due: Some(due) };
+            // Where the function belongs, wherever this run came from: a series has one queue.
+            let queue = function.options.queue.as_ref().unwrap_or(&self.settings.default_queue).clone();
+            let next = NewTask { queue, task: periodic, due: Some(due) };
             if let Err(error) = self.client.plan(&mut [next], Running::NeedsNext, now).await {
                 warn!(func = %task.func, %error, "could not plan the next run; it will be found missing");
             }

@@ -329,6 +329,15 @@ impl Keeping {
     /// A lost answer must not look like a lost lease: the next heartbeat repeats this one. One that Redis
     /// refuses has changed nothing, and the next tick tries again.
     async fn beat(&mut self, leases: bool) {
+        let repeats = self.unanswered.is_some();
+        self.send_beat(leases).await;
+        if repeats && self.unanswered.is_none() {
+            // What the repetition wrote is as old as the outage was long.
+            self.send_beat(true).await;
+        }
+    }
+
+    async fn send_beat(&mut self, leases: bool) {
         let repeated = self.unanswered.is_some();
         let now = self.unanswered.unwrap_or_else(queue::now);
         let all = leases || repeated;
@@ -414,7 +423,12 @@ impl Keeping {
         let strays =
             claims.into_iter().filter(|claim| !known.contains(&(claim.queue.as_str(), claim.id.as_str())));
         let requeue = Verdict::Requeue { at: None, redeliveries: 0 };
-        let mut strays: Vec<_> = strays.map(|lease| Settlement::new(lease, None, requeue.clone())).collect();
+        let mut strays: Vec<_> = strays
+            .map(|lease| {
+                let seat = Seat { queue: lease.queue.clone(), name: self.worker.seat(&lease.id) };
+                Settlement { seat: Some(seat), ..Settlement::new(lease, None, requeue.clone()) }
+            })
+            .collect();
         if !strays.is_empty() {
             warn!(tasks = strays.len(), "gave back tasks whose claim was never answered");
             self.client.settle(&self.worker, &mut strays, queue::now()).await?;

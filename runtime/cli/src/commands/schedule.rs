@@ -33,7 +33,7 @@ impl Deploy<'_> {
                 continue;
             }
             let due = match new.filter(|_| same_place) {
-                Some(new) => self.next(new, now).await?,
+                Some(new) => self.next(new, now).await,
                 None => None,
             };
             moved.extend(self.planned(old, due));
@@ -42,7 +42,7 @@ impl Deploy<'_> {
 
         let (mut planned, mut times) = (Vec::new(), Vec::new());
         for function in periodic(&self.after.functions) {
-            if let Some(due) = self.next(function, now).await? {
+            if let Some(due) = self.next(function, now).await {
                 planned.extend(self.planned(function, Some(due)));
                 times.push((function.name.clone(), due));
             }
@@ -61,20 +61,19 @@ impl Deploy<'_> {
     }
 
     /// When a function runs next. One that asks a function of another module is left to the workers.
-    async fn next(&self, function: &FunctionSpec, now: Timestamp) -> Result<Option<Timestamp>> {
-        let Some(schedule) = &function.options.schedule else { return Ok(None) };
-        let asked = match schedule.next(now) {
-            NextRun::At(time) => return Ok(Some(time)),
-            NextRun::Never => return Ok(None),
+    async fn next(&self, function: &FunctionSpec, now: Timestamp) -> Option<Timestamp> {
+        let asked = match function.options.schedule.as_ref()?.next(now) {
+            NextRun::At(time) => return Some(time),
+            NextRun::Never => return None,
             NextRun::Ask(asked) => asked,
         };
         match asked.rsplit_once(':') {
             Some((module, name)) if module == self.module => self.ask(name, now).await,
-            _ => Ok(None),
+            _ => None,
         }
     }
 
-    async fn ask(&self, name: &str, now: Timestamp) -> Result<Option<Timestamp>> {
+    async fn ask(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
         let args = format!("[{}]", (now * 1000.0).round());
         let run = Run {
             function: name,
@@ -88,17 +87,21 @@ impl Deploy<'_> {
         };
         let report = self.component.sandbox.run(&self.component.module, run).await;
         match report.outcomes.into_iter().next() {
-            Some(Outcome::Finished(answer)) => {
-                let next: Option<f64> = serde_json::from_str(&answer)?;
-                Ok(next.map(|ms| ms / 1000.0))
-            }
-            outcome => {
-                let why = outcome.map_or_else(String::new, |outcome| outcome.message());
-                eprintln!("note: `{name}` did not say when to run next: {why}; workers will ask it again");
-                Ok(None)
-            }
+            Some(Outcome::Finished(answer)) => match serde_json::from_str::<Option<f64>>(&answer) {
+                Ok(next) => next.map(|ms| ms / 1000.0).filter(|next| *next > now),
+                Err(_) => {
+                    note(name, &format!("it answered {answer}, which is neither milliseconds nor null"))
+                }
+            },
+            outcome => note(name, &outcome.map_or_else(String::new, |outcome| outcome.message())),
         }
     }
+}
+
+/// The deploy has happened all the same, and the workers plan what is missing.
+fn note(name: &str, why: &str) -> Option<Timestamp> {
+    eprintln!("note: `schedule`: `{name}` did not say when to run next: {why}; workers will ask it again");
+    None
 }
 
 fn periodic(functions: &[FunctionSpec]) -> impl Iterator<Item = &FunctionSpec> {

@@ -8,8 +8,8 @@ local function waiters_of(lock)
     return prefix .. ':waiters:' .. lock
 end
 
--- Puts the task that has waited longest for a lock at the head of its queue. One that waits no more, or for
--- something else by now, is passed over.
+-- Puts the task that would ask for a lock next at the head of its queue: those that wait ask in turn. One that waits
+-- no more, or for something else by now, is passed over.
 local function wake_next(lock, now)
     for _ = 1, 100 do
         local first = redis.call('ZPOPMIN', waiters_of(lock))

@@ -118,3 +118,18 @@ async fn failed_tasks_take_up_no_room() {
     bench.enqueue_task("mail", at_most(1, "b")).await;
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn what_is_in_its_place_already_takes_up_no_room_twice() {
+    let bench = Bench::new().await;
+    bench.enqueue("mail", "a").await;
+    let again = NewTask::new("mail", a_task("a"));
+    let limited = NewTask::new("mail", at_most(2, "b"));
+    bench
+        .client
+        .enqueue([again, limited.clone(), limited], bench.now)
+        .await
+        .expect("there is room for one more");
+    assert_eq!(bench.ids(State::Queued, "mail").await, ["a", "b"]);
+    bench.finish().await;
+}

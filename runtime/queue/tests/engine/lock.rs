@@ -184,3 +184,13 @@ async fn a_run_does_not_free_the_lock_of_another_whose_number_begins_like_its_ow
     assert!(bench.holder().await.is_empty());
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn a_lock_is_not_taken_for_a_task_that_is_somebody_elses_by_now() {
+    let bench = with_tasks(&["a"]).await;
+    let mut claims = bench.claim(&["mail"], 1).await;
+    claims[0].lease.score += 1.0;
+    assert_eq!(bench.lock(&claims, 1).await, [false]);
+    assert!(bench.holder().await.is_empty());
+    bench.finish().await;
+}

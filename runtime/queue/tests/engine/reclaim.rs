@@ -1,8 +1,8 @@
 use queue::{Incarnation, Settled, Settlement, State};
-use task::Verdict;
+use task::{Execution, Verdict};
 
 use crate::Bench;
-use crate::bench::done;
+use crate::bench::{an_execution, done};
 
 async fn vanish(bench: &Bench) {
     bench.client.leave(&bench.worker).await.expect("left");
@@ -138,6 +138,23 @@ async fn what_tasktigers_own_rule_put_into_error_is_taken_back() {
     bench.client.settle(&orphans.worker, &mut [settlement], bench.now).await.expect("settled");
     assert_eq!(bench.ids(State::Queued, "mail").await, ["a"]);
     assert!(bench.ids(State::Error, "mail").await.is_empty());
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_task_that_failed_by_itself_since_stays_in_error() {
+    let mut bench = Bench::new().await;
+    bench.enqueue("mail", "a").await;
+    bench.heartbeat(&[]).await;
+    let stale = bench.claim_one("mail").await;
+    vanish(&bench).await;
+    bench.now += 61.0;
+    let execution = Execution { time_failed: bench.now, ..an_execution() };
+    let failed = Settlement::new(stale.lease, stale.task.as_ref().ok(), Verdict::Error { execution });
+    // As whoever reaps does: in nobody's name, so that the claim stays.
+    bench.client.settle(&Incarnation::fresh(), &mut [failed], bench.now).await.expect("settled");
+    assert!(bench.client.orphans(&Incarnation::fresh()).await.expect("looked").is_empty());
+    assert_eq!(bench.ids(State::Error, "mail").await, ["a"]);
     bench.finish().await;
 }
 

@@ -230,3 +230,18 @@ async fn a_task_that_is_left_to_others_goes_back_to_where_it_was() {
     assert_eq!(bench.ids(State::Queued, "mail").await, ["a", "b"]);
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn the_follow_ups_of_one_run_count_together() {
+    let bench = Bench::new().await;
+    bench.enqueue("mail", "a").await;
+    let claim = bench.claim_one("mail").await;
+    let limited = |id| NewTask::new("next", Task { max_queue_size: Some(2), ..a_task(id) });
+    let settlement = Settlement {
+        follow_ups: ["b", "c", "d"].map(limited).to_vec(),
+        ..Settlement::new(claim.lease.clone(), claim.task.as_ref().ok(), done())
+    };
+    assert_eq!(bench.settle_all(vec![settlement]).await, [Settled::QueueFull]);
+    assert!(bench.ids(State::Queued, "next").await.is_empty());
+    bench.finish().await;
+}

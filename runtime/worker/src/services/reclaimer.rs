@@ -123,7 +123,7 @@ impl Reclaimer {
                 return (Settlement::new(claim.lease.clone(), None, verdict), failure);
             }
         };
-        facts.options = library.resolve(&task.func).ok().map(|(_, function)| &function.options);
+        facts.options = library.catalog.resolve(&task.func).ok().map(|resolved| &resolved.function.options);
         let outcome = match worker {
             Some(_) => Outcome::Interrupted(Interruption::WorkerVanished),
             None => expired(task, self.settings.active_timeout),

@@ -23,7 +23,7 @@ impl Walker {
         self.drain().await?;
         self.compare().await?;
         let left = keyspace::read(&self.bench).await.into_keys();
-        let may_stay = ["t:waiters:", "t:qslock:"];
+        let may_stay = ["t:waiters:", "t:qslock:", "t:locked_queues"];
         let of_tasks =
             |key: &String| !may_stay.iter().any(|start| key.starts_with(start)) && !key.ends_with(":result");
         let left: Vec<String> = left.filter(of_tasks).collect();

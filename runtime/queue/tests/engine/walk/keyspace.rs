@@ -92,6 +92,7 @@ impl Model {
             stays(format!("t:worker:{worker}:claims"), Content::Scores(claims.clone()));
         }
         stays("t:workers".to_owned(), Content::Set(self.workers.clone()));
+        stays("t:locked_queues".to_owned(), Content::Set(self.locked_queues.clone()));
 
         let mut expires = |key: String, content| keys.insert(key, (content, true));
         for id in &self.results {

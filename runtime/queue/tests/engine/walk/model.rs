@@ -39,6 +39,7 @@ pub struct Model {
     /// Who waits for each lock: `<queue>:<id>`, by the time until which it waits.
     pub waiters: BTreeMap<String, Scores>,
     pub seats: BTreeMap<String, Scores>,
+    pub locked_queues: BTreeSet<String>,
 }
 
 impl Model {

@@ -16,7 +16,7 @@ impl Model {
     }
 
     /// Failed tasks go back into their queues where they still are as they were found, and are forgiven, but a twin
-    /// that waits keeps its payload.
+    /// that waits or runs keeps its payload.
     pub fn retry(&mut self, places: &[Place]) -> u64 {
         let mut retried = 0;
         let failed = places.iter().filter(|place| place.state == State::Error);
@@ -26,7 +26,7 @@ impl Model {
                 continue;
             }
             let waits = |state| self.score(state, queue, id).is_some();
-            let waits = waits(State::Queued) || waits(State::Scheduled);
+            let waits = waits(State::Queued) || waits(State::Scheduled) || waits(State::Active);
             self.take_out(State::Error, queue, id);
             if let Some(task) = self.payloads.get_mut(id).filter(|_| !waits) {
                 task.margay.redeliveries = 0;
@@ -84,11 +84,13 @@ impl Model {
 
     pub fn lock_queue(&mut self, queue: &str, until: f64) {
         self.seats.entry(queue.to_owned()).or_default().insert(SYSTEM_LOCK.to_owned(), until);
+        self.locked_queues.insert(queue.to_owned());
     }
 
     pub fn unlock_queue(&mut self, queue: &str) -> bool {
         let was_closed = self.is_closed(queue);
         self.seats.entry(queue.to_owned()).or_default().remove(SYSTEM_LOCK);
+        self.locked_queues.remove(queue);
         was_closed
     }
 }

@@ -49,7 +49,9 @@ impl Model {
         let planned = is_in(State::Queued)
             || is_in(State::Scheduled)
             || (running == Running::IsPlanned && is_in(State::Active));
-        if !planned {
+        if planned {
+            self.payloads.entry(task.id.clone()).or_insert(task);
+        } else {
             self.put(State::Scheduled, &new.queue, &task.id, due);
             self.payloads.insert(task.id.clone(), task);
         }
@@ -67,7 +69,7 @@ impl Model {
                     self.take_out(State::Scheduled, queue, id);
                     self.remove_all_of(queue, id, true);
                 }
-                Some(due) if due == known => continue,
+                Some(due) if due == known || self.executions.contains_key(id) => continue,
                 Some(due) => {
                     self.put(State::Scheduled, queue, id, due);
                     self.payloads.insert(id.clone(), noted(new, self.now).0);

@@ -13,8 +13,7 @@ impl Model {
     fn settle_one(&mut self, worker: &str, settlement: &Settlement) -> Settled {
         let Lease { queue, id, score } = &settlement.lease;
         let settled = if self.holds(&settlement.lease) {
-            let fits = settlement.follow_ups.iter().all(|new| self.has_room(noted(new, self.now).1, new));
-            if !fits {
+            if self.clone().enqueue(&settlement.follow_ups).is_err() {
                 return Settled::QueueFull;
             }
             self.take_out(State::Active, queue, id);

@@ -120,18 +120,18 @@ impl Model {
     fn lock_one(&mut self, worker: &str, lock: &Lock, lease: &Lease, due: f64) -> bool {
         let Lease { queue, id, score } = lease;
         let waiter = claim(queue, id);
+        if !self.holds(lease) {
+            self.drop_claim(worker, queue, id, *score);
+            return false;
+        }
         if self.takes(lock) {
             self.waiters.entry(lock.id.clone()).or_default().remove(&waiter);
             return true;
         }
-        if self.holds(lease) {
-            self.take_out(State::Active, queue, id);
-            self.claims.entry(worker.to_owned()).or_default().remove(&waiter);
-            self.put_earlier(State::Scheduled, queue, id, due);
-            self.waiters.entry(lock.id.clone()).or_default().insert(waiter, due);
-        } else {
-            self.drop_claim(worker, queue, id, *score);
-        }
+        self.take_out(State::Active, queue, id);
+        self.claims.entry(worker.to_owned()).or_default().remove(&waiter);
+        self.put_earlier(State::Scheduled, queue, id, due);
+        self.waiters.entry(lock.id.clone()).or_default().insert(waiter, due);
         false
     }
 
