@@ -35,6 +35,12 @@ impl Incarnation {
         format!("{}:{first_id}", self.0)
     }
 
+    /// Whatever seats it has in a queue: good for leaving only, once the worker is gone. What is left of a batch does
+    /// not tell its first task.
+    pub fn all_seats(&self) -> String {
+        format!("{}:", self.0)
+    }
+
     pub(crate) fn known(text: String) -> Incarnation {
         Incarnation(text)
     }

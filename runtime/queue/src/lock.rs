@@ -36,7 +36,7 @@ impl Lock {
 pub struct Seat {
     /// The queue it belongs to.
     pub queue: String,
-    /// Its name there: [`Incarnation::seat`].
+    /// Its name there: [`Incarnation::seat`], or [`Incarnation::all_seats`].
     pub name: String,
 }
 

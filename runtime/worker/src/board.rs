@@ -111,6 +111,11 @@ impl Board {
         is_news
     }
 
+    /// Whether a queue has lately given tasks that are not for this worker.
+    pub(crate) fn is_parked(&self, queue: &str) -> bool {
+        self.known().parked.get(queue).is_some_and(|parked| Instant::now() < parked.until)
+    }
+
     /// What is deployed has changed: queues of others may be this worker's.
     pub(crate) fn unpark(&self) {
         self.known().parked.clear();

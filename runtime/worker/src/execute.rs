@@ -164,7 +164,7 @@ impl Executor {
         library: &Arc<Library>,
         started: Timestamp,
     ) {
-        for ready in run {
+        for mut ready in run {
             let func = &ready.task.func;
             let missed = self.absent.missed(func, started);
             let deployed = library.catalog.resolve(func).is_ok();
@@ -247,10 +247,10 @@ impl Ready {
 
 impl Job {
     /// Its end, with everything it held.
-    pub(crate) fn ended(self, mut end: End) -> Ended {
-        end.settlement.lock = self.lock;
-        end.settlement.seat = self.chain.seat;
-        Ended { ticket: self.ticket, end, slot: self.chain.slot, if_full: None }
+    pub(crate) fn ended(&mut self, mut end: End) -> Ended {
+        end.settlement.lock = self.lock.take();
+        end.settlement.seat = self.chain.seat.take();
+        Ended { ticket: self.ticket, end, slot: self.chain.slot.take(), if_full: None }
     }
 }
 

@@ -28,6 +28,15 @@ pub(crate) struct Fetcher {
     pub(crate) next_ticket: u64,
 }
 
+/// What a claim brought.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Fetched {
+    /// Tasks that run now.
+    pub(crate) began: usize,
+    /// Tasks that left their queue: those, and whoever waits for a lock. Others' tasks do not.
+    pub(crate) left: usize,
+}
+
 /// Queues that one claim asks: a worker with many small queues must not need a round trip for each task.
 const QUEUES_PER_CLAIM: usize = 16;
 /// Batches that one claim takes at most: more would wait for each other's answer.
@@ -52,12 +61,12 @@ impl Fetcher {
         Ok(())
     }
 
-    /// Claims once from these queues and hands on what they give. Answers how many tasks that were.
+    /// Claims once from these queues and hands on what they give.
     pub(crate) async fn fetch(
         &mut self,
         draw: &Draw,
         slots: &mut OwnedSemaphorePermit,
-    ) -> Result<usize, Error> {
+    ) -> Result<Fetched, Error> {
         let asked = Asked {
             batches: slots.num_permits(),
             due_again: self.due_again(),
@@ -108,7 +117,7 @@ impl Fetcher {
         claimed: Vec<Claimed>,
         draw: &Draw,
         slots: &mut OwnedSemaphorePermit,
-    ) -> Result<usize, Error> {
+    ) -> Result<Fetched, Error> {
         let library = Arc::clone(&self.library.borrow());
         let mut chains: Vec<Chain> = Vec::with_capacity(slots.num_permits());
         for Claimed { queue, more, claims, missing } in claimed {
@@ -121,21 +130,22 @@ impl Fetcher {
             chains.append(&mut self.chains(&queue, claims, &library));
         }
         self.leave_foreign(&mut chains, &library).await?;
+        let left = chains.iter().flatten().map(Vec::len).sum();
         self.take_locks(&mut chains).await?;
         for end in chains.iter_mut().filter_map(last_of) {
             end.slot = slots.split(1);
         }
         let tasks = chains.iter().flatten().flatten();
         let held: Vec<_> = tasks.map(|job| job.held()).collect();
-        let number = held.len();
-        if number > 0 {
+        let began = held.len();
+        if began > 0 {
             // The keeper must know what is held before anybody can settle it.
             self.keeper.took(held);
             if self.jobs.send(Handful { library, chains }).is_err() {
                 error!("nobody runs tasks any more");
             }
         }
-        Ok(number)
+        Ok(Fetched { began, left })
     }
 
     /// Puts tasks back that are others', and does not ask their queues again for a while. Where that fails the

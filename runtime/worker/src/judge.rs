@@ -5,9 +5,11 @@ use std::sync::Arc;
 use queue::{NewTask, Settlement};
 use sandbox::{Effects, FollowUp};
 use task::{Failure, FunctionSpec, Options, Outcome, RetryWish, Task, Timestamp, Verdict, decide};
+use tokio::sync::oneshot;
 
 use crate::execute::{Executor, Ready};
-use crate::keeper::End;
+use crate::job::ChainEnd;
+use crate::keeper::{End, Returned};
 use crate::library::Library;
 use crate::record::record;
 use crate::report::TaskFailure;
@@ -38,9 +40,8 @@ impl Executor {
     ) {
         // What a hook enqueues comes with the first task that is settled, however it ended.
         let mut owed = self.call_after(&run, &outcomes, ran).await;
-        for (index, (ready, outcome)) in run.into_iter().zip(outcomes).enumerate() {
+        for (index, (mut ready, outcome)) in run.into_iter().zip(outcomes).enumerate() {
             let mut end = self.end_of(&ready, &outcome, saved_result(&mut effects, index), ran).await;
-            let mut if_full = None;
             if !ready.job.leash.is_pulled() {
                 let (queue, settlement) = (&ready.job.lease.queue, &mut end.settlement);
                 settlement.follow_ups.append(&mut self.new_tasks(std::mem::take(&mut owed), queue));
@@ -49,16 +50,30 @@ impl Executor {
                     let mut follow_ups = self.new_tasks(std::mem::take(&mut effects.follow_ups), queue);
                     settlement.follow_ups.append(&mut follow_ups);
                 }
-                if_full = self.end_if_full(&ready, &end.settlement, ran).await;
             }
-            let mut ended = ready.job.ended(end);
-            if let Some(instead) = &mut if_full {
-                instead.settlement.lock.clone_from(&ended.end.settlement.lock);
-                instead.settlement.seat.clone_from(&ended.end.settlement.seat);
-            }
-            ended.if_full = if_full;
-            self.keeper.ended(ended);
+            self.settle(&mut ready, end, ran).await;
         }
+    }
+
+    /// Hands a settlement to the keeper. A task whose follow-up has no room in its queue has failed, as if it had met
+    /// TaskTiger's exception; only then it is asked what comes of that.
+    async fn settle(&self, ready: &mut Ready, end: End, ran: Ran<'_>) {
+        let limited = end.settlement.follow_ups.iter().filter(|new| new.task.max_queue_size.is_some());
+        let queues: Vec<String> = limited.map(|new| format!("`{}`", new.queue)).collect();
+        let mut ended = ready.job.ended(end);
+        if queues.is_empty() {
+            return self.keeper.ended(ended);
+        }
+        let (sender, full) = oneshot::channel();
+        ended.if_full = Some(sender);
+        self.keeper.ended(ended);
+        let Ok(Returned { lock, seat, slot }) = full.await else { return };
+        let mut end = self.end_of(ready, &queue_full(&queues), None, ran).await;
+        // What a hook enqueues must not keep it from ending at all.
+        end.settlement.follow_ups.retain(|new| new.task.max_queue_size.is_none());
+        ready.job.lock = lock;
+        ready.job.chain = ChainEnd { seat, slot };
+        self.keeper.ended(ready.job.ended(end));
     }
 
     /// What becomes of a task after this outcome. `saved` is a result that takes the place of the returned one.
@@ -89,24 +104,6 @@ impl Executor {
         }
     }
 
-    /// A task whose follow-up cannot be enqueued has failed, as if it had met TaskTiger's exception. `None` where
-    /// no queue is too small for its follow-ups.
-    async fn end_if_full(&self, ready: &Ready, settlement: &Settlement, ran: Ran<'_>) -> Option<Box<End>> {
-        let limited = settlement.follow_ups.iter().filter(|new| new.task.max_queue_size.is_some());
-        let queues: Vec<String> = limited.map(|new| format!("`{}`", new.queue)).collect();
-        if queues.is_empty() {
-            return None;
-        }
-        let outcome = Outcome::Failed(Failure {
-            kind: QUEUE_FULL.to_owned(),
-            message: format!("a follow-up's queue is full: {}", queues.join(", ")),
-            detail: None,
-            retry: RetryWish::ByPolicy,
-            log_error: true,
-        });
-        Some(Box::new(self.end_of(ready, &outcome, None, ran).await))
-    }
-
     /// Tasks that a run enqueues, to go where they say, else into its own queue.
     fn new_tasks(&self, follow_ups: Vec<FollowUp>, queue: &str) -> Vec<NewTask> {
         let now = queue::now();
@@ -126,6 +123,16 @@ impl Executor {
 }
 
 const QUEUE_FULL: &str = "tasktiger.exceptions:QueueFullException";
+
+fn queue_full(queues: &[String]) -> Outcome {
+    Outcome::Failed(Failure {
+        kind: QUEUE_FULL.to_owned(),
+        message: format!("a follow-up's queue is full: {}", queues.join(", ")),
+        detail: None,
+        retry: RetryWish::ByPolicy,
+        log_error: true,
+    })
+}
 
 /// The last result that the guest saved for this call.
 fn saved_result(effects: &mut Effects, index: usize) -> Option<String> {

@@ -50,8 +50,21 @@ pub(crate) struct Ended {
     pub(crate) end: End,
     /// The slot, where it was the last one in it.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
-    /// What becomes of it instead, where a follow-up's queue has no room.
-    pub(crate) if_full: Option<Box<End>>,
+    /// Whom to tell where a follow-up's queue has no room. The task is held on, until it is ended in another way.
+    pub(crate) if_full: Option<oneshot::Sender<Returned>>,
+}
+
+/// What a task holds whose end could not be settled.
+pub(crate) struct Returned {
+    pub(crate) lock: Option<Lock>,
+    pub(crate) seat: Option<Seat>,
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
+}
+
+/// A task that has ended, under a lease that may hold.
+struct Proved {
+    ended: Ended,
+    held: Held,
 }
 
 /// What becomes of a task, and what is said of it.
@@ -209,16 +222,13 @@ impl Keeping {
     }
 
     /// Gives a settlement its lease as it stands now. Where that was lost, the error is what has to be freed.
-    fn prove(&mut self, mut ended: Ended) -> Result<Ended, (Option<Lock>, Option<Seat>)> {
+    fn prove(&mut self, mut ended: Ended) -> Result<Proved, (Option<Lock>, Option<Seat>)> {
         let Some(held) = self.held.remove(&ended.ticket) else {
             self.stats.count_lost();
             return Err((ended.end.settlement.lock, ended.end.settlement.seat));
         };
-        if let Some(instead) = &mut ended.if_full {
-            instead.settlement.lease = held.lease.clone();
-        }
-        ended.end.settlement.lease = held.lease;
-        Ok(ended)
+        ended.end.settlement.lease.clone_from(&held.lease);
+        Ok(Proved { ended, held })
     }
 
     /// Frees what runs held that will not be settled. Where that fails, it expires.
@@ -231,42 +241,38 @@ impl Keeping {
         }
     }
 
-    /// Settles what has ended. The slots are free when that is done.
-    async fn settle(&mut self, ended: Vec<Ended>) {
-        let mut slots = Vec::with_capacity(ended.len());
-        let mut ends = Vec::with_capacity(ended.len());
-        for Ended { end, slot, if_full, .. } in ended {
-            slots.extend(slot);
-            ends.push((end, if_full));
+    /// Settles what has ended, and says what came of it. The slots are free when that is done; what has to end in
+    /// another way is held on, with all it has.
+    async fn settle(&mut self, ended: Vec<Proved>) {
+        if ended.is_empty() {
+            return;
         }
-        let instead = self.settle_ends(ends).await;
-        self.settle_ends(instead.into_iter().map(|end| (*end, None)).collect()).await;
-    }
-
-    /// Settles, and says what came of it. Answers what to settle instead where a follow-up had no room.
-    async fn settle_ends(&mut self, ends: Vec<(End, Option<Box<End>>)>) -> Vec<Box<End>> {
-        if ends.is_empty() {
-            return Vec::new();
-        }
-        let (mut settlements, rest): (Vec<Settlement>, Vec<_>) = ends
+        let (mut settlements, rest): (Vec<Settlement>, Vec<_>) = ended
             .into_iter()
-            .map(|(End { settlement, note, failure }, if_full)| (settlement, (note, failure, if_full)))
+            .map(|Proved { ended: Ended { ticket, end, slot, if_full }, held }| {
+                let End { settlement, note, failure } = end;
+                (settlement, (ticket, note, failure, slot, if_full.map(|sender| (sender, held))))
+            })
             .unzip();
         let settled = self.settle_surely(&mut settlements).await;
-        let mut instead = Vec::new();
-        for ((settlement, (note, failure, if_full)), settled) in settlements.iter().zip(rest).zip(settled) {
-            match (settled, if_full) {
-                (Some(Settled::QueueFull), Some(end)) => instead.push(end),
-                (Some(settled), _) => {
-                    self.tell(settlement, note.as_deref(), settled);
-                    if let (Some(failure), Settled::Done) = (failure, settled) {
-                        self.reports.send(*failure);
-                    }
+        let mut slots = Vec::with_capacity(settled.len());
+        for ((settlement, rest), settled) in settlements.into_iter().zip(rest).zip(settled) {
+            let (ticket, note, failure, slot, if_full) = rest;
+            if let (Some(Settled::QueueFull), Some((sender, held))) = (settled, if_full) {
+                self.held.insert(ticket, held);
+                let Settlement { lock, seat, .. } = settlement;
+                // Where nobody listens any more the worker is about to end, and others find the task.
+                let _ = sender.send(Returned { lock, seat, slot });
+                continue;
+            }
+            slots.extend(slot);
+            if let Some(settled) = settled {
+                self.tell(&settlement, note.as_deref(), settled);
+                if let (Some(failure), Settled::Done) = (failure, settled) {
+                    self.reports.send(*failure);
                 }
-                (None, _) => {}
             }
         }
-        instead
     }
 
     /// Settles all; `None` for what Redis refuses, which must not keep the others from being settled.

@@ -78,7 +78,7 @@ impl Once {
         let mut claimed = 0;
         for queue in queues {
             let Ok(mut slot) = Arc::clone(&self.slots).acquire_owned().await else { break };
-            claimed += self.fetcher.fetch(&Draw::of(vec![queue]), &mut slot).await?;
+            claimed += self.fetcher.fetch(&Draw::of(vec![queue]), &mut slot).await?.began;
         }
         Ok(claimed)
     }
@@ -87,11 +87,15 @@ impl Once {
     async fn claim_all(&mut self, queues: Vec<Arc<str>>) -> Result<usize, Error> {
         let mut claimed = 0;
         for some in queues.chunks(QUEUES) {
-            let draw = Draw::of(some.to_vec());
+            let mut open = some.to_vec();
             while let Some(mut slots) = self.fetcher.free_slots().await {
-                match self.fetcher.fetch(&draw, &mut slots).await? {
-                    0 => break,
-                    more => claimed += more,
+                let fetched = self.fetcher.fetch(&Draw::of(open.clone()), &mut slots).await?;
+                claimed += fetched.began;
+                // Queues whose tasks are others' must not hide the rest.
+                let before = open.len();
+                open.retain(|queue| !self.fetcher.board.is_parked(queue));
+                if open.is_empty() || (fetched.left == 0 && open.len() == before) {
+                    break;
                 }
             }
         }

@@ -35,6 +35,12 @@ local function keep_seats(queue, ms)
     end
 end
 
+-- Whether a name in a lock or a seat is meant: by all of it, or, where only the worker is named (`<worker>:`), by its
+-- beginning.
+local function is_meant(name, meant)
+    return name == meant or (string.sub(meant, -1) == ':' and string.sub(name, 1, #meant) == meant)
+end
+
 -- Forgets a claim, but only under this lease: the worker may have claimed the same task again since.
 local function drop_claim(worker, claim, lease)
     local score = redis.call('ZSCORE', claims_of(worker), claim)

@@ -30,12 +30,10 @@ local function wake_next(lock, now)
     end
 end
 
--- Frees a lock, if this is its holder's token, or what all tokens of its worker share: that ends with a colon. A run's
--- own token may be how another's begins, as 1 begins 12.
+-- Frees a lock, if this is its holder's token, or what all tokens of its worker share.
 local function unlock(lock, token, now)
     local holder = redis.call('GET', lock_of(lock))
-    local any_run = string.sub(token, -1) == ':'
-    if holder and (holder == token or any_run and string.sub(holder, 1, #token) == token) then
+    if holder and is_meant(holder, token) then
         redis.call('DEL', lock_of(lock))
         wake_next(lock, now)
     end

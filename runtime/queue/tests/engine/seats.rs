@@ -66,6 +66,19 @@ async fn settling_gives_the_seat_back_and_says_that_there_is_work() {
 }
 
 #[tokio::test]
+async fn all_seats_of_a_vanished_worker_are_given_back_and_nobody_elses() {
+    let bench = with_tasks(3).await;
+    bench.claim_from(&[limited(3, 1)], 2).await;
+    let other = Incarnation::fresh();
+    bench.claim_as(&other, &[limited(3, 1)], 1).await;
+    let seats = Seat { queue: "mail".to_owned(), name: bench.worker.all_seats() };
+    bench.client.release(&[], &[seats], bench.now).await.expect("released");
+    let left = bench.client.seats("mail").await.expect("seats");
+    assert_eq!(left, [(other.seat("t2"), bench.now + 60.0)]);
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn a_heartbeat_keeps_a_seat() {
     let mut bench = with_tasks(2).await;
     bench.claim_from(&[limited(1, 1)], 9).await;

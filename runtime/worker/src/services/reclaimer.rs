@@ -134,10 +134,7 @@ impl Reclaimer {
             let id = task.lock_id(facts.options).ok().flatten()?;
             Some(Lock::of_worker(id, worker))
         });
-        let seat = worker.map(|worker| {
-            let (queue, name) = (claim.lease.queue.clone(), worker.seat(&claim.lease.id));
-            Seat { queue, name }
-        });
+        let seat = worker.map(|worker| Seat { queue: claim.lease.queue.clone(), name: worker.all_seats() });
         let failure =
             TaskFailure::of(&claim.lease, Some(task), &verdict, claim.executions, || outcome.message());
         let settlement = Settlement::new(claim.lease.clone(), Some(task), verdict);
