@@ -4,16 +4,11 @@ use queue::State;
 use serde_json::json;
 use test_support::guest;
 
-use crate::harness::{PROBE, Site, call};
+use crate::harness::{PROBE, Site, call, changed};
 
 /// The probe, in a second version: its bytes with another number in them.
 fn second_version() -> Vec<u8> {
-    let mut bytes = std::fs::read(guest(PROBE)).expect("a component");
-    let (old, new) = (b"the probe in version 1", b"the probe in version 2");
-    let mut places = bytes.windows(old.len()).enumerate().filter(|(_, window)| window == old);
-    let (Some((at, _)), None) = (places.next(), places.next()) else { panic!("not exactly one version") };
-    bytes[at..at + new.len()].copy_from_slice(new);
-    bytes
+    changed(PROBE, "the probe in version 1", "the probe in version 2")
 }
 
 #[tokio::test]

@@ -5,13 +5,24 @@
 
 mod harness;
 
+mod batches;
 mod deploys;
 mod eager;
 mod grants;
+mod hooks;
 mod outcomes;
+mod periodic;
 mod reports;
+mod retries;
+mod unique;
 mod work;
 
+mod limits;
+mod locks;
+
+mod fleets;
+mod once;
+mod reap;
 mod recovery;
 mod shutdown;
 
@@ -23,4 +34,5 @@ mod keys;
 mod migrations;
 mod projects;
 mod refusals;
+mod settings;
 mod tasks;

@@ -7,7 +7,7 @@ mod site;
 
 pub use process::{Answer, Running, command};
 pub use receiver::Receiver;
-pub use site::{PROBE, Site, call};
+pub use site::{CLOCKWORK, PROBE, Site, call, call_in, changed};
 
 use std::time::Duration;
 

@@ -101,10 +101,14 @@ impl Running {
 
     /// Waits until a line with this text about a task has come so often.
     pub async fn says_so_often(&mut self, id: &str, text: &str, times: usize) {
-        let about = |line: &&Value| line["task_id"] == id && message(line).contains(text);
-        let enough = |lines: &Vec<Value>| lines.iter().filter(about).count() >= times;
+        let enough = |lines: &Vec<Value>| count(lines, id, text) >= times;
         let said = timeout(PATIENCE, self.lines.wait_for(enough)).await.is_ok_and(|said| said.is_ok());
         assert!(said, "it did not say `{text}` {times} times:\n{}", self.log());
+    }
+
+    /// How often it has said a text about a task.
+    pub fn said_of(&self, id: &str, text: &str) -> usize {
+        count(&self.lines.borrow(), id, text)
     }
 
     async fn line(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
@@ -160,16 +164,21 @@ impl Running {
         status.expect("it can be waited for")
     }
 
+    /// Waits until it has ended by itself, and well.
+    pub async fn exits_well(mut self) {
+        let code = self.exit().await;
+        assert_eq!(code, 0, "it ended badly:\n{}", self.log());
+    }
+
     /// Whether it has not ended yet.
     pub fn is_running(&mut self) -> bool {
         self.process.try_wait().expect("it can be asked").is_none()
     }
 
     /// Stops it, and expects that it ends well.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         self.terminate();
-        let code = self.exit().await;
-        assert_eq!(code, 0, "it ended badly:\n{}", self.log());
+        self.exits_well().await;
     }
 }
 
@@ -179,6 +188,10 @@ async fn read(output: impl AsyncRead + Unpin, lines: watch::Sender<Vec<Value>>) 
         let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
         lines.send_modify(|lines| lines.push(line));
     }
+}
+
+fn count(lines: &[Value], id: &str, text: &str) -> usize {
+    lines.iter().filter(|line| line["task_id"] == id && message(line).contains(text)).count()
 }
 
 /// The text of a line: a log line's message (`event` in Python's), or all of a line that is no JSON.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use queue::{Activity, Client, Ended, Event, Found, NewTask, State};
 use redis::Value as Answered;
 use serde_json::Value;
-use task::{FunctionName, Task};
+use task::{FunctionName, Task, Timestamp};
 use tempfile::TempDir;
 use test_support::{RedisServer, check_invariants, guest};
 use tokio::time::timeout;
@@ -17,6 +17,9 @@ use super::process::{Answer, Running, command};
 
 /// The guest that does what its input says.
 pub const PROBE: &str = "tests/guests/probe";
+
+/// The guest with functions that run by themselves, and with hooks.
+pub const CLOCKWORK: &str = "tests/guests/clockwork";
 
 /// The probe may see one folder, so that a test can tell a run to go on.
 const SIGNALS: &str = r#"
@@ -133,6 +136,19 @@ impl Site {
         Ends { activity: self.client.listen_to_ends().await.expect("Redis tells"), seen: HashSet::new() }
     }
 
+    /// Listens to what is scheduled from now on.
+    pub async fn dues(&self) -> Dues {
+        let channel = self.client.keys().due();
+        Dues { activity: self.client.listen(vec![channel]).await.expect("Redis tells") }
+    }
+
+    /// Lets every worker count as vanished that does not run any more, as its presence would have expired.
+    pub async fn forget_presences(&self) {
+        for worker in self.redis_says(&["SMEMBERS", "t:workers"]).await {
+            self.redis_says(&["DEL", &format!("t:worker:{worker}")]).await;
+        }
+    }
+
     /// The one place where a task is.
     pub async fn find(&self, id: &str) -> Found {
         let mut places = self.client.find(id, 100).await.expect("Redis answers");
@@ -219,6 +235,41 @@ impl Ends {
         }
         read(ids).await.into_iter().map(|ended| ended.expect("it has ended")).collect()
     }
+}
+
+/// The times for which tasks are scheduled.
+pub struct Dues {
+    activity: Activity,
+}
+
+impl Dues {
+    /// Waits until a task of this queue is scheduled, and answers for when.
+    pub async fn of(&mut self, queue: &str) -> Timestamp {
+        let told = async {
+            loop {
+                match self.activity.next().await {
+                    Event::Due(name, due) if name == queue => return due,
+                    _ => {}
+                }
+            }
+        };
+        timeout(PATIENCE, told).await.expect("a task is scheduled")
+    }
+}
+
+/// A project's component with one text in its bytes changed to another, which makes it another version.
+pub fn changed(project: &str, old: &str, new: &str) -> Vec<u8> {
+    assert_eq!(old.len(), new.len());
+    let mut bytes = std::fs::read(guest(project)).expect("a component");
+    let mut places = bytes.windows(old.len()).enumerate().filter(|(_, window)| *window == old.as_bytes());
+    let (Some((at, _)), None) = (places.next(), places.next()) else { panic!("not exactly one `{old}`") };
+    bytes[at..at + new.len()].copy_from_slice(new.as_bytes());
+    bytes
+}
+
+/// A call whose end is recorded, for a queue.
+pub fn call_in(queue: &str, func: &str, args: Value) -> NewTask {
+    NewTask { queue: queue.to_owned(), ..call(func, args) }
 }
 
 /// A call whose end is recorded, for the queue `default`.
