@@ -73,10 +73,13 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Among how many queues a claim is shared where each has enough: a few tasks of each cost less than one of many.
+const SHARING: usize = 16;
+
 impl Client {
     /// Claims batches from these queues, in one round trip, and no more than a few hundred tasks. Queues share
     /// what was asked for, and those that have more fill up what the others leave. A queue that is closed, or
-    /// has no free seat, gives nothing.
+    /// has no free seat, gives nothing; one that comes after enough was found is not asked, and not in the answer.
     ///
     /// Of a queue with seats, each [`Source::batch`] tasks of the answer, from its beginning on, have one seat; its
     /// name is [`Incarnation::seat`] of the first one's id.
@@ -93,7 +96,8 @@ impl Client {
         }
         let mut call = CLAIM.call(self);
         call.arg(worker.as_str()).arg(now).arg(asked.due_again);
-        call.arg(batches).arg(batches.div_ceil(queues.len())).arg(MAX_BATCH).arg(asked.seat.as_secs_f64());
+        let share = batches.div_ceil(queues.len().min(SHARING));
+        call.arg(batches).arg(share).arg(MAX_BATCH).arg(asked.seat.as_secs_f64());
         for Source { queue, seats, batch } in queues {
             call.arg(queue).arg(seats.unwrap_or(0)).arg(batch.clamp(&1, &MAX_BATCH));
         }

@@ -37,8 +37,9 @@ pub(crate) struct Fetched {
     pub(crate) left: usize,
 }
 
-/// Queues that one claim asks: a worker with many small queues must not need a round trip for each task.
-const QUEUES_PER_CLAIM: usize = 16;
+/// Queues that one claim asks, at least and at most: a worker with many small queues must not need a round trip for
+/// each task. Those that come later are asked only where the first leave something.
+const QUEUES_PER_CLAIM: (usize, usize) = (16, BATCHES_PER_CLAIM);
 /// Batches that one claim takes at most: more would wait for each other's answer.
 const BATCHES_PER_CLAIM: usize = 64;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
@@ -48,7 +49,8 @@ impl Fetcher {
     pub(crate) async fn run(mut self) -> Result<(), Error> {
         while !*self.stop.borrow() {
             let Some(mut slots) = self.free_slots().await else { break };
-            let draw = self.board.draw(QUEUES_PER_CLAIM);
+            let (least, most) = QUEUES_PER_CLAIM;
+            let draw = self.board.draw(slots.num_permits().clamp(least, most));
             if draw.queues.is_empty() {
                 drop(slots);
                 self.wait_for_news().await;

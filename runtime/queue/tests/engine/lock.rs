@@ -94,17 +94,6 @@ async fn somebody_elses_lock_is_not_freed() {
 }
 
 #[tokio::test]
-async fn a_run_does_not_free_the_lock_of_another_whose_number_begins_like_its_own() {
-    let bench = with_tasks(&["a"]).await;
-    let claims = bench.claim(&["mail"], 1).await;
-    bench.lock(&claims, 12).await;
-    let earlier = Lock::of_run(USER.to_owned(), &bench.worker, 1);
-    bench.client.release(&[earlier], &[], bench.now).await.expect("released");
-    assert_eq!(bench.holder().await, [format!("{}:12", bench.worker)]);
-    bench.finish().await;
-}
-
-#[tokio::test]
 async fn a_lost_lease_still_gives_its_lock_back() {
     let bench = with_tasks(&["a"]).await;
     let mut claims = bench.claim(&["mail"], 1).await;
