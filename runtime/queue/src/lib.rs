@@ -49,6 +49,7 @@ mod plan;
 mod promote;
 mod reclaim;
 mod system_lock;
+mod upcoming;
 
 mod activity;
 mod inspect;
@@ -81,6 +82,7 @@ pub use select::{Selection, Walk};
 pub use settle::{Settled, Settlement};
 pub use system_lock::UNTIL_UNLOCKED;
 pub use task::{Options, RetryMethod};
+pub use upcoming::Upcoming;
 
 /// How many tasks one call moves at most: so many that three keys for each still fit one unpack of Lua.
 pub const MAX_BATCH: usize = 320;

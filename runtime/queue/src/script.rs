@@ -32,6 +32,7 @@ scripts! {
     SETTLE = "settle" + ["keyspace", "put", "remove", "room", "locks", "seats"];
     RELEASE = "release" + ["keyspace", "locks", "seats"];
     PROMOTE = "promote" + ["keyspace"];
+    UPCOMING = "upcoming" + ["keyspace"];
     PLAN = "plan" + ["keyspace", "put"];
     REPLAN = "replan" + ["keyspace", "remove"];
     RECLAIM = "reclaim" + ["keyspace", "remove"];

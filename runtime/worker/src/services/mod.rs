@@ -6,3 +6,5 @@ pub(crate) mod listener;
 pub(crate) mod planner;
 pub(crate) mod promoter;
 pub(crate) mod reclaimer;
+
+mod rounds;
