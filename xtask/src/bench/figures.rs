@@ -11,7 +11,7 @@ pub struct Figures {
 
 #[derive(Serialize)]
 struct Figure {
-    name: &'static str,
+    name: String,
     unit: &'static str,
     median: f64,
     rounds: Vec<f64>,
@@ -20,10 +20,23 @@ struct Figure {
 
 impl Figures {
     /// Notes one figure, from all of its rounds.
-    pub fn note(&mut self, name: &'static str, unit: &'static str, goal: &'static str, rounds: Vec<f64>) {
+    pub fn note(
+        &mut self,
+        name: impl Into<String>,
+        unit: &'static str,
+        goal: &'static str,
+        rounds: Vec<f64>,
+    ) {
+        let name = name.into();
         let median = percentile(&rounds, 0.5);
         eprintln!("{name}: {median:.2} {unit}");
         self.figures.push(Figure { name, unit, median, rounds, goal });
+    }
+
+    /// Notes how one rate stands to another, in percent, round by round.
+    pub fn note_share(&mut self, name: impl Into<String>, goal: &'static str, these: &[f64], of: &[f64]) {
+        let shares = these.iter().zip(of).map(|(this, of)| 100.0 * this / of);
+        self.note(name, "%", goal, shares.collect());
     }
 
     /// Prints them as a table.
@@ -36,14 +49,7 @@ impl Figures {
             let (least, most) = (percentile(&figure.rounds, 0.0), percentile(&figure.rounds, 1.0));
             let numbers = [figure.median, least, most].map(short);
             let [median, least, most] = numbers;
-            table.add_row([
-                figure.name.to_owned(),
-                median,
-                least,
-                most,
-                figure.unit.into(),
-                figure.goal.into(),
-            ]);
+            table.add_row([figure.name.clone(), median, least, most, figure.unit.into(), figure.goal.into()]);
         }
         println!("{table}");
     }

@@ -1,44 +1,40 @@
-//! Load on a whole system: a producer here, one worker, one Redis.
+//! The plain path: one queue, tasks that do nothing, one worker.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use queue::{Client, Event, NewTask};
-use task::{FunctionName, Task};
-use test_support::RedisServer;
+use queue::Event;
 
 use super::Arguments;
 use super::figures::{Figures, percentile};
 use super::server::Work;
-use super::worker::{Worker, deploy};
+use super::system::{Drains, System, many};
 
 const SINGLE: usize = 10_000;
 const LATENCIES: usize = 2_000;
-const QUEUE: &str = "bench";
 
 pub async fn measure(arguments: &Arguments, figures: &mut Figures) -> Result<()> {
-    let server = RedisServer::start();
-    let client = server.client("t").await;
-    deploy(&server.url(), "tests/guests/probe/target/wasm32-wasip2/release/probe.wasm")?;
-    enqueue_single(&client, arguments, figures).await?;
-    let worker = Worker::start(&server.url(), arguments.concurrency)?;
-    drained(&client).await?;
-    latency(&client, arguments, figures).await?;
+    let system = System::start(arguments).await?;
+    enqueue_single(&system, arguments, figures).await?;
+    let worker = system.worker(&[])?;
+    system.drained().await?;
+    latency(&system, arguments, figures).await?;
     drop(worker);
-    drain(&client, &server, arguments, figures).await
+    enqueue_in_bulk(&system, arguments, figures).await?;
+    drain(&system, arguments, figures).await
 }
 
 /// One call after the other, one round trip each.
-async fn enqueue_single(client: &Client, arguments: &Arguments, figures: &mut Figures) -> Result<()> {
+async fn enqueue_single(system: &System, arguments: &Arguments, figures: &mut Figures) -> Result<()> {
     let (mut rates, mut costs) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
-        let before = Work::read(client).await?;
+        let before = Work::read(&system.client).await?;
         let started = Instant::now();
         for _ in 0..SINGLE {
-            client.enqueue([a_task()], queue::now()).await?;
+            system.client.enqueue([system.noop().build()?], queue::now()).await?;
         }
         rates.push(SINGLE as f64 / started.elapsed().as_secs_f64());
-        costs.push(Work::read(client).await?.since(before, SINGLE).1);
+        costs.push(Work::read(&system.client).await?.since(before, SINGLE).1);
     }
     figures.note("enqueue, one at a time", "tasks/s", "", rates);
     figures.note("enqueue, one at a time: Redis in scripts", "us/task", "<= 10", costs);
@@ -46,14 +42,14 @@ async fn enqueue_single(client: &Client, arguments: &Arguments, figures: &mut Fi
 }
 
 /// An idle worker, one task at a time: from the producer's clock at enqueue to the start of its run.
-async fn latency(client: &Client, arguments: &Arguments, figures: &mut Figures) -> Result<()> {
+async fn latency(system: &System, arguments: &Arguments, figures: &mut Figures) -> Result<()> {
+    let client = &system.client;
     let (mut p50, mut p99) = (Vec::new(), Vec::new());
     let mut ends = client.listen_to_ends().await?;
     for _ in 0..arguments.rounds {
         let mut latencies = Vec::with_capacity(LATENCIES);
         for _ in 0..LATENCIES {
-            let mut new = a_task();
-            new.task.margay.result_ttl = Some(60.0);
+            let new = system.noop().result_ttl(Duration::from_secs(60)).build()?;
             let id = new.task.id.clone();
             client.enqueue([new], queue::now()).await?;
             while ends.next().await != Event::Ended(id.clone()) {}
@@ -69,50 +65,33 @@ async fn latency(client: &Client, arguments: &Arguments, figures: &mut Figures) 
     Ok(())
 }
 
-/// A full queue, drained by one worker.
-async fn drain(
-    client: &Client,
-    server: &RedisServer,
-    arguments: &Arguments,
-    figures: &mut Figures,
-) -> Result<()> {
-    let n = arguments.tasks;
-    let (mut bulk_rates, mut bulk_costs) = (Vec::new(), Vec::new());
-    let (mut rates, mut cpu, mut scripts) = (Vec::new(), Vec::new(), Vec::new());
+/// As many in a call as it takes.
+async fn enqueue_in_bulk(system: &System, arguments: &Arguments, figures: &mut Figures) -> Result<()> {
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
-        let tasks: Vec<NewTask> = (0..n).map(|_| a_task()).collect();
-        let before = Work::read(client).await?;
+        let tasks = many(arguments.tasks, |_| system.noop().build())?;
+        let before = Work::read(&system.client).await?;
         let started = Instant::now();
-        client.enqueue(tasks, queue::now()).await?;
-        bulk_rates.push(n as f64 / started.elapsed().as_secs_f64());
-        let full = Work::read(client).await?;
-        bulk_costs.push(full.since(before, n).1);
-
-        let _worker = Worker::start(&server.url(), arguments.concurrency)?;
-        let started = Instant::now();
-        drained(client).await?;
-        rates.push(n as f64 / started.elapsed().as_secs_f64());
-        let (of_process, in_scripts) = Work::read(client).await?.since(full, n);
-        cpu.push(of_process);
-        scripts.push(in_scripts);
+        system.client.enqueue(tasks, queue::now()).await?;
+        rates.push(arguments.tasks as f64 / started.elapsed().as_secs_f64());
+        costs.push(Work::read(&system.client).await?.since(before, arguments.tasks).1);
+        let _worker = system.worker(&[])?;
+        system.drained().await?;
     }
-    figures.note("enqueue in bulk", "tasks/s", "", bulk_rates);
-    figures.note("enqueue in bulk: Redis in scripts", "us/task", "<= 7", bulk_costs);
-    figures.note("drain, a fresh instance for each task", "tasks/s", ">= 30000", rates);
-    figures.note("claim + settle: Redis in scripts", "us/task", "<= 12", scripts);
-    figures.note("claim + settle: Redis process", "us/task", "", cpu);
+    figures.note("enqueue in bulk", "tasks/s", "", rates);
+    figures.note("enqueue in bulk: Redis in scripts", "us/task", "<= 7", costs);
     Ok(())
 }
 
-fn a_task() -> NewTask {
-    let func = FunctionName::parse("probe:noop").expect("a name");
-    NewTask::new(QUEUE, Task::new(queue::new_id(), func))
-}
-
-/// Waits until nothing is queued or active. Looks rarely, so as not to be part of the load.
-async fn drained(client: &Client) -> Result<()> {
-    while client.queues().await?.contains_key(QUEUE) {
-        tokio::time::sleep(Duration::from_millis(2)).await;
+/// A full queue, drained by one worker.
+async fn drain(system: &System, arguments: &Arguments, figures: &mut Figures) -> Result<()> {
+    let mut drains = Drains::default();
+    for _ in 0..arguments.rounds {
+        let tasks = many(arguments.tasks, |_| system.noop().build())?;
+        drains.add(system.drain(tasks, &[]).await?);
     }
+    drains.note_rate(figures, "drain, a fresh instance for each task", ">= 30000");
+    drains.note_scripts(figures, "claim + settle", "<= 12");
+    drains.note_process(figures, "claim + settle");
     Ok(())
 }

@@ -12,11 +12,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker on this Redis, and waits until it claims.
-    pub fn start(redis: &str, concurrency: usize) -> Result<Worker> {
+    /// Starts a worker on this Redis, with more arguments, and waits until it claims.
+    pub fn start(redis: &str, concurrency: usize, more: &[&str]) -> Result<Worker> {
         let mut process = margay(redis)
             .args(["worker", "--log", "warn,margay_worker=info", "--log-format", "json", "-c"])
             .arg(concurrency.to_string())
+            .args(more)
             .stderr(Stdio::piped())
             .spawn()
             .context("cannot start a worker")?;
