@@ -95,7 +95,7 @@ async fn a_failure_is_retried_as_often_as_asked_and_leaves_tasktigers_records() 
 async fn payloads_that_cannot_be_read_go_to_error_and_the_worker_goes_on() {
     let site = Site::start().await;
     site.deploy(PROBE).await;
-    let mut worker = site.worker(&[]).await;
+    let mut worker = site.worker(&["-q", "default"]).await;
     let payloads = [
         ("nonsense", "not json at all", "cannot be read"),
         ("without-func", r#"{"id":"without-func"}"#, "`func`"),

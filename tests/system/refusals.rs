@@ -157,7 +157,7 @@ async fn settings_and_projects_that_make_no_sense_are_refused() {
                 "`errors.sentry_dsn`: it is not a DSN: username is empty",
             ),
             (&["worker", "--config", "grant.toml"], 1, "cannot open the directory `nowhere`"),
-            (&["worker", "-c", "0"], 2, "`concurrency` must be at least 1"),
+            (&["worker", "-c", "0"], 2, "`concurrency` must be between 1"),
             (&["worker", "-q", "a/b"], 2, "`a/b` contains `/`"),
             (&["worker", "--batch", "words"], 2, "write it as `words=50`"),
             (&["worker", "--log", "margay=loud"], 2, "is not a log filter"),

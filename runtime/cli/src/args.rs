@@ -134,7 +134,7 @@ pub struct Worker {
     /// Queues, with their subqueues, of which only one batch may run at once
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub single_worker_queues: Vec<String>,
-    /// Promote what is due, take back what has expired, run what is queued, and exit when nothing is queued
+    /// Promote what is due, take back what vanished workers held, run what is queued, and exit when nothing is
     #[arg(long)]
     pub once: bool,
     /// With --once: so many passes at most, each of which takes one batch of every queue

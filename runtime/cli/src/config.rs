@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use sandbox::{Access, GrantedDirectory, Grants};
 use serde::Deserialize;
 use task::RetryMethod;
-use worker::{Ends, Filter, Reporter, Settings};
+use worker::{Ends, Filter, MOST_AT_ONCE, Reporter, Settings};
 
 use crate::args::{self, Common};
 use crate::reporters::{Letterhead, Sentry, Webhook};
@@ -132,13 +132,14 @@ impl Config {
         let mut settings = Settings::default();
         set(&mut settings.concurrency, flags.concurrency.or(self.concurrency));
         settings.filter = Filter {
-            only: first_named(&flags.queues, &self.queues)?,
-            exclude: first_named(&flags.exclude_queues, &self.exclude_queues)?,
+            only: first_named("queues", &flags.queues, &self.queues)?,
+            exclude: first_named("exclude_queues", &flags.exclude_queues, &self.exclude_queues)?,
         };
         settings.batch_queues.clone_from(&self.batch_queues);
         settings.batch_queues.extend(flags.batch.iter().cloned());
         settings.max_workers_per_queue = flags.max_workers_per_queue.or(self.max_workers_per_queue);
-        settings.single_worker_queues = first_named(&flags.single_worker_queues, &self.single_worker_queues)?;
+        settings.single_worker_queues =
+            first_named("single_worker_queues", &flags.single_worker_queues, &self.single_worker_queues)?;
         settings.ends = match (flags.once, flags.passes) {
             (true, Some(passes)) => Ends::AfterPasses(passes),
             (true, None) => Ends::WhenIdle,
@@ -152,7 +153,7 @@ impl Config {
         settings.default_queue = self.default_queue()?;
         settings.limits = self.limits();
         settings.fuel = self.limits.fuel;
-        set(&mut settings.policy.default_retry, self.default_retry.clone());
+        settings.policy.default_retry = self.default_retry();
         set(&mut settings.policy.max_redeliveries, self.max_redeliveries);
         let tracebacks =
             flags.store_tracebacks.then_some(true).or(flags.no_store_tracebacks.then_some(false));
@@ -177,6 +178,11 @@ impl Config {
         let queue = self.default_queue.as_deref().unwrap_or("default");
         task::check_queue_name(queue).map_err(|error| usage(format!("`default_queue`: {error}")))?;
         Ok(queue.to_owned())
+    }
+
+    /// How a task is retried that wants that and names no method.
+    pub fn default_retry(&self) -> RetryMethod {
+        self.default_retry.clone().unwrap_or(RetryMethod::DEFAULT)
     }
 
     /// What a run may use.
@@ -251,17 +257,20 @@ fn set_length(setting: &mut Duration, given: Option<Length>) {
     set(setting, given.map(|Length(given)| given));
 }
 
-fn first_named(flags: &[String], config: &[String]) -> Result<Vec<String>> {
+fn first_named(field: &str, flags: &[String], config: &[String]) -> Result<Vec<String>> {
     let names = if flags.is_empty() { config } else { flags };
     for name in names {
-        task::check_queue_name(name).map_err(|error| usage(error.to_string()))?;
+        task::check_queue_name(name).map_err(|error| usage(format!("`{field}`: {error}")))?;
     }
     Ok(names.to_vec())
 }
 
 fn check(settings: &Settings) -> Result<()> {
-    if settings.concurrency == 0 {
-        return Err(usage("`concurrency` must be at least 1"));
+    if !(1..=MOST_AT_ONCE).contains(&settings.concurrency) {
+        return Err(usage(format!("`concurrency` must be between 1 and {MOST_AT_ONCE}")));
+    }
+    if !(1..=queue::MAX_BATCH).contains(&settings.reap_batch) {
+        return Err(usage(format!("`reap_batch` must be between 1 and {}", queue::MAX_BATCH)));
     }
     if settings.max_workers_per_queue == Some(0) {
         return Err(usage(
@@ -273,7 +282,7 @@ fn check(settings: &Settings) -> Result<()> {
         if !(1..=queue::MAX_BATCH).contains(size) {
             let most = queue::MAX_BATCH;
             return Err(usage(format!(
-                "the batch size of `{queue}` is {size}; it must be between 1 and {most}"
+                "`batch_queues`: the size of `{queue}` is {size}; it must be between 1 and {most}"
             )));
         }
     }
@@ -285,9 +294,14 @@ fn check(settings: &Settings) -> Result<()> {
     if settings.batch_wait > settings.poll {
         return Err(usage("`batch_wait` must not be longer than `poll`"));
     }
-    for (name, length) in
-        [("heartbeat", settings.heartbeat), ("presence", settings.presence), ("poll", settings.poll)]
-    {
+    for (name, length) in [
+        ("heartbeat", settings.heartbeat),
+        ("presence", settings.presence),
+        ("poll", settings.poll),
+        ("lock_retry", settings.lock_retry),
+        ("default_hard_timeout", settings.limits.hard_timeout),
+        ("reap_interval", settings.reap_interval),
+    ] {
         if length < Duration::from_millis(10) {
             return Err(usage(format!("`{name}` must be at least 10ms")));
         }

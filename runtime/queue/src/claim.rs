@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::Value;
-use task::{BadPayload, Task, Timestamp};
+use task::{BadPayload, FunctionName, Task, Timestamp};
 
 use crate::script::CLAIM;
 use crate::{Client, Error, Incarnation, MAX_BATCH};
@@ -29,6 +29,8 @@ pub struct Claim {
     pub task: Result<Task, BadPayload>,
     /// How many failures are recorded.
     pub executions: u32,
+    /// Of a payload that cannot be read: what it seems to call.
+    pub seems_to_call: Option<FunctionName>,
 }
 
 /// What one queue gave.
@@ -121,11 +123,27 @@ fn claimed(answer: Value, now: Timestamp) -> Result<Claimed, Error> {
             claimed.missing.push(id);
             continue;
         };
-        let task = parse(&id, payload);
         let lease = Lease { queue: claimed.queue.clone(), id, score: now };
-        claimed.claims.push(Claim { lease, task, executions: number(&count) });
+        claimed.claims.push(claim(lease, payload, number(&count)));
     }
     Ok(claimed)
+}
+
+pub(crate) fn claim(lease: Lease, payload: Vec<u8>, executions: u32) -> Claim {
+    let payload = String::from_utf8(payload);
+    let task = match &payload {
+        Ok(payload) => Task::parse(&lease.id, payload),
+        Err(error) => Err(BadPayload::Unreadable(error.to_string())),
+    };
+    let unread = payload.as_deref().ok().filter(|_| task.is_err());
+    Claim { lease, task, executions, seems_to_call: unread.and_then(func_in) }
+}
+
+/// The function in a payload that is not quite JSON, such as Python's with a NaN.
+fn func_in(payload: &str) -> Option<FunctionName> {
+    let (_, after) = payload.split_once("\"func\"")?;
+    let value = after.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    FunctionName::parse(value.split('"').next()?).ok()
 }
 
 pub(crate) fn parse(id: &str, payload: Vec<u8>) -> Result<Task, BadPayload> {

@@ -203,6 +203,10 @@ impl Draft<'_> {
         let Draft { func, args, kwargs, queue, due, own, mut task, mut problems, .. } = self;
         task.args = list(&args);
         task.kwargs = object(&kwargs);
+        if task.retry_method.is_none() && !task.retry_on.is_empty() {
+            // A Python worker retries nothing that names no method.
+            task.retry_method = Some(RetryMethod::DEFAULT);
+        }
         if let Err(error) = task.adopt(&own) {
             problems.push(format!("`unique`: the arguments make no id: {error}"));
         }

@@ -3,7 +3,7 @@
 use redis::Value;
 use task::Timestamp;
 
-use crate::claim::{Claim, Lease, number, parse, text};
+use crate::claim::{Claim, Lease, claim, number, text};
 use crate::script::{EXPIRED, RECLAIM};
 use crate::{Client, Error, Incarnation, MAX_BATCH};
 
@@ -61,8 +61,7 @@ fn claims(found: &[Value]) -> Result<Vec<Claim>, Error> {
         };
         let score = score.parse().map_err(|_| RECLAIM.unexpected(&score))?;
         let payload = if let Value::BulkString(payload) = payload { payload.clone() } else { Vec::new() };
-        let task = parse(&id, payload);
-        claims.push(Claim { lease: Lease { queue, id, score }, task, executions: number(count) });
+        claims.push(claim(Lease { queue, id, score }, payload, number(count)));
     }
     Ok(claims)
 }

@@ -11,7 +11,7 @@ use sandbox::{Call, Effects, FollowUp, Functions, Limits, Report, TaskInfo};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use task::{Execution, FunctionName, FunctionSpec, Hook, NextRun, Outcome, Task, Timestamp, custom_retry};
+use task::{CustomRetry, Execution, FunctionName, FunctionSpec, Hook, NextRun, Outcome, Task, Timestamp};
 use tracing::warn;
 
 use crate::execute::{Executor, Ready};
@@ -25,9 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Executor {
     /// What the task's custom retry method says: seconds to wait, or `None` to stop. TaskTiger stops too where a
     /// method cannot be found or fails.
-    pub(crate) async fn ask_for_delay(&self, ready: &Ready, outcome: &Outcome, ran: Ran<'_>) -> Option<f64> {
-        let Ready { task, job } = ready;
-        let asked = custom_retry(task, outcome, job.executions, ran.options(), &self.settings.policy)?;
+    pub(crate) async fn ask_for_delay(
+        &self,
+        ready: &Ready,
+        asked: CustomRetry<'_>,
+        ran: Ran<'_>,
+    ) -> Option<f64> {
+        let task = &ready.task;
         let further: Vec<Box<RawValue>> = serde_json::from_str(asked.args.get()).unwrap_or_default();
         let mut args = vec![asked.number.to_string()];
         args.extend(further.iter().map(|arg| arg.get().to_owned()));
@@ -89,9 +93,6 @@ impl Executor {
 
     /// Before a periodic function runs its next run is planned, so that it goes on whatever happens to this one.
     pub(crate) async fn plan_next(&self, run: &[Ready], function: &FunctionSpec, library: &Arc<Library>) {
-        if function.options.schedule.is_none() {
-            return;
-        }
         for Ready { task, .. } in run {
             let periodic = Task::periodic(task.func.clone());
             if task.id != periodic.id {
@@ -111,13 +112,10 @@ impl Executor {
     /// Calls the runner's `before`. An error is how the run has ended, which therefore does not begin.
     pub(crate) async fn call_before(
         &self,
+        (loaded, hook): (&Loaded, &FunctionSpec),
         run: &[Ready],
-        function: &FunctionSpec,
         library: &Arc<Library>,
     ) -> Result<Vec<FollowUp>, Outcome> {
-        let Some((loaded, hook)) = self.hook(&run[0], Some(function), library, Hook::Before) else {
-            return Ok(Vec::new());
-        };
         let tasks = run.iter().map(About::of).collect();
         let (outcome, effects) = self.call_hook((loaded, hook), tasks, run[0].info(), library).await;
         match outcome {
@@ -129,16 +127,14 @@ impl Executor {
     /// Calls the runner's `after`, where the run has ended at all. Answers what it enqueued.
     pub(crate) async fn call_after(
         &self,
+        (loaded, hook): (&Loaded, &FunctionSpec),
         run: &[Ready],
         outcomes: &[Outcome],
         ran: Ran<'_>,
     ) -> Vec<FollowUp> {
-        let ended = !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Interrupted(_)));
-        let Some((loaded, hook)) =
-            self.hook(&run[0], ran.function, ran.library, Hook::After).filter(|_| ended)
-        else {
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Interrupted(_))) {
             return Vec::new();
-        };
+        }
         let tasks = run
             .iter()
             .zip(outcomes)
@@ -149,19 +145,17 @@ impl Executor {
     /// Calls the runner's `on_permanent_error`. Answers what it enqueued.
     pub(crate) async fn call_on_permanent_error(
         &self,
+        (loaded, hook): (&Loaded, &FunctionSpec),
         ready: &Ready,
         execution: &Execution,
         ran: Ran<'_>,
     ) -> Vec<FollowUp> {
-        let Some((loaded, hook)) = self.hook(ready, ran.function, ran.library, Hook::OnPermanentError) else {
-            return Vec::new();
-        };
         let about = About { execution: Some(execution), ..About::of(ready) };
         self.call_and_log((loaded, hook), vec![about], ready.info(), ran.library).await
     }
 
     /// The hook of the task's runner: of the module that its payload names, else its function, else its own.
-    fn hook<'a>(
+    pub(crate) fn hook<'a>(
         &self,
         ready: &Ready,
         function: Option<&FunctionSpec>,
@@ -211,7 +205,10 @@ impl Executor {
         library: &Arc<Library>,
     ) -> (Outcome, Effects) {
         let args = serde_json::to_string(&[HashMap::from([("tasks", tasks)])]).unwrap_or_default();
-        self.call(hook, args, info, library).await
+        let (outcome, mut effects) = self.call(hook, args, info, library).await;
+        // What a hook enqueues must not decide how the run of another ends: it needs no room.
+        effects.follow_ups.iter_mut().for_each(|follow_up| follow_up.task.max_queue_size = None);
+        (outcome, effects)
     }
 
     /// The answer of a function, by its full name.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::mem;
 
 use queue::{Claim, Lock, Seat, Settlement};
-use task::{BadPayload, Task, Verdict};
+use task::{BadPayload, Verdict};
 
 use crate::fetch::Fetcher;
 use crate::job::{Chain, ChainEnd, Job, Run};
@@ -49,8 +49,12 @@ impl Fetcher {
     /// Whether a task is somebody else's: of a queue that this worker was not told to work on, it takes only
     /// functions whose module is deployed. Any other may be a Python worker's.
     pub(crate) fn is_foreign(&self, job: &Job, library: &Library) -> bool {
-        let unknown = |task: &Task| library.catalog.module(task.func.module()).is_none();
-        job.task.as_ref().is_ok_and(unknown) && !self.settings.filter.names(&job.lease.queue)
+        let func = match &job.task {
+            Ok(task) => Some(&task.func),
+            Err(_) => job.seems_to_call.as_ref(),
+        };
+        let unknown = func.is_none_or(|func| library.catalog.module(func.module()).is_none());
+        unknown && !self.settings.filter.names(&job.lease.queue)
     }
 }
 

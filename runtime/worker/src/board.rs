@@ -101,7 +101,9 @@ impl Board {
         if parked.is_some_and(|parked| now < parked.until) {
             return false;
         }
-        let pause = parked.map_or(least, |parked| (2 * parked.pause).min(most));
+        // One that gave nothing foreign for long begins anew.
+        let lately = parked.filter(|parked| now < parked.until + most);
+        let pause = lately.map_or(least, |parked| (2 * parked.pause).min(most));
         let is_news = parked.is_none();
         if known.parked.len() >= known.sweep_at {
             known.parked.retain(|_, parked| now < parked.until + most);

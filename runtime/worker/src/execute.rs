@@ -7,13 +7,13 @@ use futures_util::future::select_all;
 use modules::Unknown;
 use queue::{Client, Settlement};
 use sandbox::{Call, Effects, Functions, Limits, Report, Sandbox, TaskInfo};
-use task::{Facts, FunctionSpec, Interruption, Options, Outcome, Task, Timestamp, Verdict, refuse};
-use tokio::sync::mpsc;
+use task::{Facts, FunctionSpec, Hook, Interruption, Options, Outcome, Task, Timestamp, Verdict, refuse};
+use tokio::sync::{Notify, mpsc};
 
 use crate::Settings;
 use crate::absent::Absent;
 use crate::job::{Chain, Handful, Job, Run};
-use crate::judge::Ran;
+use crate::judge::{Ran, RunEnd};
 use crate::keeper::{End, Ended, Keeper};
 use crate::leash::Pull;
 use crate::library::{Code, Library, Loaded};
@@ -28,6 +28,19 @@ pub(crate) struct Executor {
     pub(crate) keeper: Keeper,
     pub(crate) host: String,
     pub(crate) absent: Absent,
+    /// Told when the host itself panics around a run: what the run held is nobody's then.
+    pub(crate) panicked: Arc<Notify>,
+}
+
+/// Tells of a panic.
+struct Watch(Arc<Notify>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.notify_one();
+        }
+    }
 }
 
 impl Executor {
@@ -43,6 +56,7 @@ impl Executor {
 
     /// One run after the other.
     async fn follow(self: Arc<Self>, chain: Chain, library: Arc<Library>) {
+        let _watch = Watch(Arc::clone(&self.panicked));
         for run in chain {
             self.execute(run, &library).await;
         }
@@ -55,18 +69,17 @@ impl Executor {
         let task = &run[0].task;
         let (loaded, function) = match library.resolve(&task.func) {
             Ok(found) => found,
-            Err(unknown) => return self.wait_or_fail(run, unknown, library, started).await,
+            Err(unknown) => return Box::pin(self.wait_or_fail(run, unknown, library, started)).await,
         };
-        let ran = Ran { library, function: Some(function), started };
-        let (outcomes, effects) = match hold_up(task, loaded, function) {
-            Some(outcome) => (vec![outcome; run.len()], Effects::default()),
+        let ended = match hold_up(task, loaded, function) {
+            Some(outcome) => RunEnd::without_run(outcome, run.len()),
             None => match self.run(&run, loaded, function, library).await {
                 Some(ended) => ended,
                 // Nothing may be settled; the keeper knows.
                 None => return self.drop_run(run),
             },
         };
-        self.finish(run, outcomes, effects, ran).await;
+        self.finish(run, ended, Ran { library, function: Some(function), started }).await;
     }
 
     /// Runs the function, with what has to happen around it. `None` where the run is nobody's any more.
@@ -76,17 +89,22 @@ impl Executor {
         loaded: &Loaded,
         function: &FunctionSpec,
         library: &Arc<Library>,
-    ) -> Option<(Vec<Outcome>, Effects)> {
+    ) -> Option<RunEnd> {
         let pull = all_pulled(run);
+        // What few functions have is kept apart, so that the others' futures stay small.
         let ended = async {
-            self.plan_next(run, function, library).await;
-            let mut earlier = match self.call_before(run, function, library).await {
-                Ok(follow_ups) => follow_ups,
-                Err(outcome) => return (vec![outcome; run.len()], Effects::default()),
-            };
-            let (outcomes, mut effects) = self.run_guest(run, loaded, function, library).await;
-            effects.follow_ups.append(&mut earlier);
-            (outcomes, effects)
+            if function.options.schedule.is_some() {
+                Box::pin(self.plan_next(run, function, library)).await;
+            }
+            let mut owed = Vec::new();
+            if let Some(hook) = self.hook(&run[0], Some(function), library, Hook::Before) {
+                match Box::pin(self.call_before(hook, run, library)).await {
+                    Ok(follow_ups) => owed = follow_ups,
+                    Err(outcome) => return RunEnd::without_run(outcome, run.len()),
+                }
+            }
+            let (outcomes, effects) = self.run_guest(run, loaded, function, library).await;
+            RunEnd { outcomes, effects, owed, began: true }
         };
         tokio::select! {
             biased;
@@ -94,7 +112,7 @@ impl Executor {
                 Pull::Lost => None,
                 Pull::Shutdown => {
                     let outcome = Outcome::Interrupted(Interruption::Shutdown);
-                    Some((vec![outcome; run.len()], Effects::default()))
+                    Some(RunEnd::without_run(outcome, run.len()))
                 }
             },
             ended = ended => Some(ended),
@@ -184,7 +202,7 @@ impl Executor {
             let message = format!("no deployed {what} offers `{func}`; see `margay modules list`");
             let outcome = Outcome::Refused { kind: "margay:UnknownFunction", message };
             let ran = Ran { library, function: None, started };
-            self.finish(vec![ready], vec![outcome], Effects::default(), ran).await;
+            self.finish(vec![ready], RunEnd::without_run(outcome, 1), ran).await;
         }
     }
 
@@ -267,6 +285,9 @@ fn hold_up(task: &Task, loaded: &Loaded, function: &FunctionSpec) -> Option<Outc
 
 /// Waits until no task of the run is this worker's any more. While one is, the run goes on for it.
 async fn all_pulled(run: &[Ready]) -> Pull {
+    if let [one] = run {
+        return one.job.leash.pulled().await;
+    }
     let mut waiting: Vec<_> = run.iter().map(|ready| Box::pin(ready.job.leash.pulled())).collect();
     loop {
         let (pull, _, rest) = select_all(waiting).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Asked, Claimed, Client, Error, Incarnation, Lease, Lock, Locking, Seat, Settlement, Source};
+use queue::{Asked, Claimed, Client, Error, Incarnation, Lease, Lock, Locking, Settlement, Source};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
@@ -41,7 +41,7 @@ pub(crate) struct Fetched {
 /// each task. Those that come later are asked only where the first leave something.
 const QUEUES_PER_CLAIM: (usize, usize) = (16, BATCHES_PER_CLAIM);
 /// Batches that one claim takes at most: more would wait for each other's answer.
-const BATCHES_PER_CLAIM: usize = 64;
+pub(crate) const BATCHES_PER_CLAIM: usize = 64;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
 
 impl Fetcher {
@@ -87,13 +87,21 @@ impl Fetcher {
         queue::now() + self.settings.lock_retry.as_secs_f64()
     }
 
-    /// Waits for a free slot and takes as many as are free by then; `None` when the worker stops.
-    pub(crate) async fn free_slots(&mut self) -> Option<OwnedSemaphorePermit> {
+    /// Waits for a free slot and takes as many as are free by then, and one claim can use; `None` when the worker stops.
+    async fn free_slots(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.free_slots_up_to(BATCHES_PER_CLAIM).await
+    }
+
+    /// The same, but no more than this.
+    pub(crate) async fn free_slots_up_to(&mut self, most: usize) -> Option<OwnedSemaphorePermit> {
+        if *self.stop.borrow() {
+            return None;
+        }
         let mut slots = tokio::select! {
             slots = Arc::clone(&self.slots).acquire_owned() => slots.ok()?,
-            _ = self.stop.changed() => return None,
+            () = stopped(&mut self.stop) => return None,
         };
-        let more = self.slots.available_permits().min(BATCHES_PER_CLAIM - 1) as u32;
+        let more = self.slots.available_permits().min(most.saturating_sub(1)) as u32;
         if let Ok(more) = Arc::clone(&self.slots).try_acquire_many_owned(more) {
             slots.merge(more);
         }
@@ -104,12 +112,12 @@ impl Fetcher {
     async fn wait_for_news(&mut self) {
         tokio::select! {
             () = self.board.news() => {}
-            _ = self.stop.changed() => return,
+            () = stopped(&mut self.stop) => return,
         }
         if !self.settings.batch_wait.is_zero() {
             tokio::select! {
                 () = sleep(self.settings.batch_wait) => {}
-                _ = self.stop.changed() => {}
+                () = stopped(&mut self.stop) => {}
             }
         }
     }
@@ -131,9 +139,13 @@ impl Fetcher {
             }
             chains.append(&mut self.chains(&queue, claims, &library));
         }
-        self.leave_foreign(&mut chains, &library).await?;
-        let left = chains.iter().flatten().map(Vec::len).sum();
-        self.take_locks(&mut chains).await?;
+        let left = match self.prepare(&mut chains, &library).await {
+            Ok(left) => left,
+            Err(error) => {
+                self.let_go(chains);
+                return Err(error);
+            }
+        };
         for end in chains.iter_mut().filter_map(last_of) {
             end.slot = slots.split(1);
         }
@@ -150,10 +162,29 @@ impl Fetcher {
         Ok(Fetched { began, left })
     }
 
+    /// Leaves what is others', and takes the locks that the rest needs. Answers how many tasks left their queues.
+    async fn prepare(&mut self, chains: &mut Vec<Chain>, library: &Library) -> Result<usize, Error> {
+        self.leave_foreign(chains, library).await?;
+        let left = chains.iter().flatten().map(Vec::len).sum();
+        self.take_locks(chains).await?;
+        Ok(left)
+    }
+
+    /// Chains that will not run: their tasks are found again as strays, and what they hold is free.
+    fn let_go(&self, chains: Vec<Chain>) {
+        let (mut locks, mut seats) = (Vec::new(), Vec::new());
+        for job in chains.into_iter().flatten().flatten() {
+            locks.extend(job.lock);
+            seats.extend(job.chain.seat);
+        }
+        self.keeper.dropped(locks, seats);
+    }
+
     /// Puts tasks back that are others', and does not ask their queues again for a while. Where that fails the
     /// tasks are found again as strays.
     async fn leave_foreign(&self, chains: &mut Vec<Chain>, library: &Library) -> Result<(), Error> {
         let (foreign, seats) = take_out(chains, |job| self.is_foreign(job, library));
+        self.keeper.dropped(Vec::new(), seats);
         if foreign.is_empty() {
             return Ok(());
         }
@@ -167,12 +198,7 @@ impl Fetcher {
             }
         }
         let mut foreign: Vec<Settlement> = foreign.into_iter().map(left).collect();
-        self.client.settle(&self.worker, &mut foreign, queue::now()).await?;
-        self.release(&seats).await
-    }
-
-    async fn release(&self, seats: &[Seat]) -> Result<(), Error> {
-        if seats.is_empty() { Ok(()) } else { self.client.release(&[], seats, queue::now()).await }
+        self.client.settle(&self.worker, &mut foreign, queue::now()).await.map(drop)
     }
 
     /// Takes the locks that the chains need, in one call, and lets go of whoever has to wait for one.
@@ -196,7 +222,8 @@ impl Fetcher {
         };
         let mut taken = taken.into_iter();
         let (_, seats) = take_out(chains, |job| job.lock.is_some() && !taken.next().unwrap_or(false));
-        self.release(&seats).await
+        self.keeper.dropped(Vec::new(), seats);
+        Ok(())
     }
 
     /// After a call whose answer is lost, Redis may hold tasks for this worker that it does not know of.
@@ -213,7 +240,13 @@ impl Fetcher {
         };
         tokio::select! {
             () = strays_are_back => {}
-            _ = self.stop.changed() => {}
+            () = stopped(&mut self.stop) => {}
         }
     }
+}
+
+/// Waits until the worker is asked to stop; at once where it was.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody can ask any more, which is the end too.
+    let _ = stop.wait_for(|stop| *stop).await;
 }

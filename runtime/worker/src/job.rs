@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use queue::{Claim, Lease, Lock, Seat};
-use task::{BadPayload, Task};
+use task::{BadPayload, FunctionName, Task};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::keeper::Held;
@@ -15,6 +15,8 @@ pub(crate) struct Job {
     pub(crate) ticket: u64,
     pub(crate) lease: Lease,
     pub(crate) task: Result<Task, BadPayload>,
+    /// Of a payload that cannot be read: what it seems to call.
+    pub(crate) seems_to_call: Option<FunctionName>,
     pub(crate) executions: u32,
     pub(crate) leash: Arc<Leash>,
     /// The lock that it runs under.
@@ -46,9 +48,9 @@ pub(crate) struct Handful {
 impl Job {
     /// A claimed task, under a number that no other task of this worker has.
     pub(crate) fn new(ticket: u64, claim: Claim) -> Job {
-        let Claim { lease, task, executions } = claim;
+        let Claim { lease, task, executions, seems_to_call } = claim;
         let (leash, chain) = (Arc::default(), ChainEnd::default());
-        Job { ticket, lease, task, executions, leash, lock: None, chain }
+        Job { ticket, lease, task, seems_to_call, executions, leash, lock: None, chain }
     }
 
     /// What the keeper has to know of it.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use queue::{NewTask, Settlement};
 use sandbox::{Effects, FollowUp};
-use task::{Failure, FunctionSpec, Options, Outcome, RetryWish, Task, Timestamp, Verdict, decide};
+use task::{
+    Failure, FunctionSpec, Hook, Options, Outcome, RetryWish, Task, Timestamp, Verdict, custom_retry, decide,
+};
 use tokio::sync::oneshot;
 
 use crate::execute::{Executor, Ready};
@@ -29,17 +31,33 @@ impl<'a> Ran<'a> {
     }
 }
 
+/// How a run ended.
+pub(crate) struct RunEnd {
+    /// One outcome for each of its tasks.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// What comes with its success.
+    pub(crate) effects: Effects,
+    /// What a hook enqueued: it comes with the first task that is settled, however that ended.
+    pub(crate) owed: Vec<FollowUp>,
+    /// Whether the function was called at all.
+    pub(crate) began: bool,
+}
+
+impl RunEnd {
+    /// The function was not called, or what it did is nobody's business any more.
+    pub(crate) fn without_run(outcome: Outcome, tasks: usize) -> RunEnd {
+        let outcomes = vec![outcome; tasks];
+        RunEnd { outcomes, effects: Effects::default(), owed: Vec::new(), began: false }
+    }
+}
+
 impl Executor {
     /// Judges each task of a run, and hands its settlement to the keeper.
-    pub(crate) async fn finish(
-        &self,
-        run: Vec<Ready>,
-        outcomes: Vec<Outcome>,
-        mut effects: Effects,
-        ran: Ran<'_>,
-    ) {
-        // What a hook enqueues comes with the first task that is settled, however it ended.
-        let mut owed = self.call_after(&run, &outcomes, ran).await;
+    pub(crate) async fn finish(&self, run: Vec<Ready>, ended: RunEnd, ran: Ran<'_>) {
+        let RunEnd { outcomes, mut effects, mut owed, began } = ended;
+        if began && let Some(hook) = self.hook(&run[0], ran.function, ran.library, Hook::After) {
+            owed.append(&mut Box::pin(self.call_after(hook, &run, &outcomes, ran)).await);
+        }
         for (index, (mut ready, outcome)) in run.into_iter().zip(outcomes).enumerate() {
             let mut end = self.end_of(&ready, &outcome, saved_result(&mut effects, index), ran).await;
             if !ready.job.leash.is_pulled() {
@@ -67,10 +85,14 @@ impl Executor {
         let (sender, full) = oneshot::channel();
         ended.if_full = Some(sender);
         self.keeper.ended(ended);
-        let Ok(Returned { lock, seat, slot }) = full.await else { return };
-        let mut end = self.end_of(ready, &queue_full(&queues), None, ran).await;
-        // What a hook enqueues must not keep it from ending at all.
-        end.settlement.follow_ups.retain(|new| new.task.max_queue_size.is_none());
+        if let Ok(returned) = full.await {
+            Box::pin(self.settle_as_full(ready, returned, &queues, ran)).await;
+        }
+    }
+
+    async fn settle_as_full(&self, ready: &mut Ready, returned: Returned, queues: &[String], ran: Ran<'_>) {
+        let Returned { lock, seat, slot } = returned;
+        let end = self.end_of(ready, &queue_full(queues), None, ran).await;
         ready.job.lock = lock;
         ready.job.chain = ChainEnd { seat, slot };
         self.keeper.ended(ready.job.ended(end));
@@ -79,7 +101,11 @@ impl Executor {
     /// What becomes of a task after this outcome. `saved` is a result that takes the place of the returned one.
     async fn end_of(&self, ready: &Ready, outcome: &Outcome, saved: Option<String>, ran: Ran<'_>) -> End {
         let Ready { task, job } = ready;
-        let custom_delay = self.ask_for_delay(ready, outcome, ran).await;
+        let policy = &self.settings.policy;
+        let custom_delay = match custom_retry(task, outcome, job.executions, ran.options(), policy) {
+            Some(asked) => Box::pin(self.ask_for_delay(ready, asked, ran)).await,
+            None => None,
+        };
         let now = queue::now();
         let facts =
             task::Facts { custom_delay, ..self.facts(job.executions, ran.started, now, ran.options()) };
@@ -88,7 +114,12 @@ impl Executor {
             *result = saved;
         }
         let follow_ups = match &verdict {
-            Verdict::Error { execution } => self.call_on_permanent_error(ready, execution, ran).await,
+            Verdict::Error { execution } => {
+                match self.hook(ready, ran.function, ran.library, Hook::OnPermanentError) {
+                    Some(hook) => Box::pin(self.call_on_permanent_error(hook, ready, execution, ran)).await,
+                    None => Vec::new(),
+                }
+            }
             _ => Vec::new(),
         };
         let kept = task.max_stored_executions.or(ran.options().and_then(|own| own.max_stored_executions));
@@ -106,6 +137,9 @@ impl Executor {
 
     /// Tasks that a run enqueues, to go where they say, else into its own queue.
     fn new_tasks(&self, follow_ups: Vec<FollowUp>, queue: &str) -> Vec<NewTask> {
+        if follow_ups.is_empty() {
+            return Vec::new();
+        }
         let now = queue::now();
         let new_task = |follow_up: FollowUp| {
             let mut task: Task = follow_up.task;

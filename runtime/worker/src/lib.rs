@@ -36,4 +36,4 @@ pub use eager::EagerRunner;
 pub use report::{Reporter, TaskFailure};
 pub use settings::{Ends, Settings};
 pub use task::Filter;
-pub use worker::{Error, Worker};
+pub use worker::{Error, MOST_AT_ONCE, Worker};

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::Filter;
 use crate::board::Draw;
-use crate::fetch::Fetcher;
+use crate::fetch::{BATCHES_PER_CLAIM, Fetcher, stopped};
 use crate::services::reclaimer::Reclaimer;
 
 pub(crate) struct Once {
@@ -43,7 +43,7 @@ impl Once {
             // What ran may have enqueued more, or freed a lock that others wait for.
             tokio::select! {
                 _ = self.slots.acquire_many(self.concurrency) => {}
-                _ = self.fetcher.stop.changed() => break,
+                () = stopped(&mut self.fetcher.stop) => break,
             }
             if claimed == 0 {
                 break;
@@ -77,7 +77,7 @@ impl Once {
     async fn claim_one_batch_each(&mut self, queues: Vec<Arc<str>>) -> Result<usize, Error> {
         let mut claimed = 0;
         for queue in queues {
-            let Ok(mut slot) = Arc::clone(&self.slots).acquire_owned().await else { break };
+            let Some(mut slot) = self.fetcher.free_slots_up_to(1).await else { break };
             claimed += self.fetcher.fetch(&Draw::of(vec![queue]), &mut slot).await?.began;
         }
         Ok(claimed)
@@ -88,7 +88,7 @@ impl Once {
         let mut claimed = 0;
         for some in queues.chunks(QUEUES) {
             let mut open = some.to_vec();
-            while let Some(mut slots) = self.fetcher.free_slots().await {
+            while let Some(mut slots) = self.fetcher.free_slots_up_to(BATCHES_PER_CLAIM).await {
                 let fetched = self.fetcher.fetch(&Draw::of(open.clone()), &mut slots).await?;
                 claimed += fetched.began;
                 // Queues whose tasks are others' must not hide the rest.

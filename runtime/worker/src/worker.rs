@@ -90,13 +90,13 @@ impl Worker {
             ended = running.ended() => ended.err(),
         };
         match broken {
-            None => {
-                running.stop(self.settings.concurrency, self.settings.shutdown_grace).await;
-                Ok(())
-            }
-            Some(broken) => {
+            Some(broken @ Error::Broken { .. }) => {
                 running.guests.shutdown_background();
                 Err(broken)
+            }
+            ended => {
+                running.stop(self.settings.concurrency, self.settings.shutdown_grace).await;
+                ended.map_or(Ok(()), Err)
             }
         }
     }
@@ -117,8 +117,16 @@ impl Worker {
         let executor = self.executor(keeper.clone());
         let guests = start_guests(Arc::clone(&executor), incoming)?;
         let mut services = JoinSet::new();
+        let panicked = Arc::clone(&executor.panicked);
         let (board, library) =
-            self.start_services(&mut services, executor, guests.handle(), &reports).await?;
+            match self.start_services(&mut services, executor, guests.handle(), &reports).await {
+                Ok(started) => started,
+                Err(error) => {
+                    // A runtime cannot be dropped where others wait.
+                    guests.shutdown_background();
+                    return Err(error);
+                }
+            };
         if !self.settings.stats.is_zero() {
             services.spawn(log_stats(Arc::clone(&stats), self.settings.stats));
         }
@@ -143,7 +151,18 @@ impl Worker {
             Ends::WhenIdle => tokio::spawn(self.once(fetcher, &library, &reports, None).run()),
             Ends::AfterPasses(n) => tokio::spawn(self.once(fetcher, &library, &reports, Some(n)).run()),
         };
-        Ok(Running { slots, keeper, stop_fetching, fetching, keeping, services, guests, stats, reports })
+        Ok(Running {
+            slots,
+            keeper,
+            stop_fetching,
+            fetching,
+            keeping,
+            services,
+            guests,
+            stats,
+            reports,
+            panicked,
+        })
     }
 
     fn once(
@@ -185,6 +204,7 @@ impl Worker {
             keeper,
             host: self.host.clone(),
             absent: Absent::default(),
+            panicked: Arc::default(),
         })
     }
 
@@ -277,6 +297,7 @@ struct Running {
     guests: Runtime,
     stats: Arc<Stats>,
     reports: Reports,
+    panicked: Arc<Notify>,
 }
 
 impl Running {
@@ -290,6 +311,10 @@ impl Running {
             },
             ended = &mut self.keeping => ("the keeper", ended),
             Some(ended) = self.services.join_next() => ("a service", ended),
+            () = self.panicked.notified() => {
+                let reason = "it panicked; see the log".to_owned();
+                return Err(Error::Broken { part: "what runs tasks", reason });
+            }
         };
         let reason = ended.map_or_else(|panic| panic.to_string(), |()| "it ended".to_owned());
         Err(Error::Broken { part, reason })
@@ -331,8 +356,8 @@ async fn wait_for_runs(slots: &Semaphore, concurrency: usize, keeper: &Keeper, g
     }
 }
 
-/// A bound for `-c`: each run takes address space and mappings.
-const MOST_AT_ONCE: usize = 10_000;
+/// How many tasks a worker runs at once at most: each run takes address space and mappings.
+pub const MOST_AT_ONCE: usize = 10_000;
 const GIVING_BACK: Duration = Duration::from_secs(5);
 /// How long a worker that stops waits for its last error reports.
 const REPORTING: Duration = Duration::from_secs(2);

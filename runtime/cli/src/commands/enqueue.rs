@@ -9,7 +9,6 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use modules::Store;
 use queue::{Activity, Client, Ended, Event, State};
-use tokio::time::timeout;
 
 use super::connect;
 use super::new_task::{Line, Site, note_unknown_modules};
@@ -27,9 +26,11 @@ pub async fn run(common: &Common, flags: Enqueue) -> Result<ExitCode> {
         Some(path) => Line::read_all(path)?,
         None => vec![Line::of(&flags)?],
     };
-    let default_queue = Config::load(common)?.default_queue()?;
+    let config = Config::load(common)?;
+    let (default_queue, default_retry) = (config.default_queue()?, config.default_retry());
     let client = connect(common).await?;
-    let site = Site { catalog: Store::new(client.clone()).catalog().await?, default_queue };
+    let catalog = Store::new(client.clone()).catalog().await?;
+    let site = Site { catalog, default_queue, default_retry };
     note_unknown_modules(&lines, &site.catalog);
     let mut tasks = Vec::with_capacity(lines.len());
     for (number, line) in lines.into_iter().enumerate() {
@@ -69,10 +70,14 @@ async fn listen(client: &Client, ids: &[String]) -> Result<Activity> {
 async fn wait(common: &Common, client: &Client, ids: &[String], mut activity: Activity) -> Result<ExitCode> {
     let mut waiting: HashSet<&str> = ids.iter().map(String::as_str).collect();
     let progress = progress_bar(ids.len());
+    let mut looks = tokio::time::interval(LOOK);
     while !waiting.is_empty() {
-        match timeout(LOOK, activity.next()).await {
-            Ok(Event::Ended(id)) => drop(waiting.remove(id.as_str())),
-            Ok(_) | Err(_) => look(client, &mut waiting).await?,
+        tokio::select! {
+            event = activity.next() => match event {
+                Event::Ended(id) => drop(waiting.remove(id.as_str())),
+                _ => look(client, &mut waiting).await?,
+            },
+            _ = looks.tick() => look(client, &mut waiting).await?,
         }
         progress.set_position((ids.len() - waiting.len()) as u64);
     }

@@ -47,6 +47,8 @@ pub struct Site {
     pub catalog: Catalog,
     /// The queue of tasks for which nobody names one.
     pub default_queue: String,
+    /// How a task is retried that wants that and names no method.
+    pub default_retry: RetryMethod,
 }
 
 impl Line {
@@ -98,7 +100,14 @@ impl Line {
         task.kwargs = self.kwargs;
         task.retry_method = self.retry.or_else(|| flags.retry.clone());
         task.retry_on = first_named([self.retry_on, flags.retry_on.clone()]);
+        if task.retry_method.is_none() && !task.retry_on.is_empty() {
+            // A Python worker retries nothing that names no method.
+            task.retry_method = Some(site.default_retry.clone());
+        }
         let hard_timeout = self.hard_timeout.map(|Length(length)| length).or(flags.hard_timeout);
+        if hard_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(usage("`hard_timeout` must be longer than nothing"));
+        }
         task.hard_timeout = hard_timeout.map(|timeout| timeout.as_secs_f64());
         task.max_stored_executions = self.max_stored_executions.or(flags.max_stored_executions);
         task.margay.result_ttl = result_ttl.map(|ttl| ttl.as_secs_f64());
@@ -115,6 +124,9 @@ impl Line {
         let queue = self.queue.or_else(|| flags.queue.clone()).or(own.queue);
         let queue = queue.unwrap_or_else(|| site.default_queue.clone());
         check_queue_name(&queue).map_err(|error| usage(error.to_string()))?;
+        if self.at.is_some() && self.delay.is_some() {
+            return Err(usage("`in` and `at` exclude each other"));
+        }
         let due = match (self.at, self.delay) {
             (Some(Time(at)), _) => Some(at),
             (None, Some(Length(delay))) => Some(queue::now() + delay.as_secs_f64()),

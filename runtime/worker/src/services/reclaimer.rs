@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use queue::{Claim, Client, Error, Incarnation, Lock, Orphans, Seat, Settled, Settlement};
-use task::{Facts, Interruption, Outcome, Task, Timestamp, decide, refuse};
+use task::{Facts, Interruption, Options, Outcome, Task, Timestamp, decide, refuse};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::warn;
@@ -126,7 +126,7 @@ impl Reclaimer {
         facts.options = library.catalog.resolve(&task.func).ok().map(|resolved| &resolved.function.options);
         let outcome = match worker {
             Some(_) => Outcome::Interrupted(Interruption::WorkerVanished),
-            None => expired(task, self.settings.active_timeout),
+            None => expired(task, facts.options, self.settings.active_timeout),
         };
         let verdict = decide(task, &outcome, facts, policy);
         let record = record(task, &outcome, &verdict, facts);
@@ -137,7 +137,9 @@ impl Reclaimer {
         let seat = worker.map(|worker| Seat { queue: claim.lease.queue.clone(), name: worker.all_seats() });
         let failure =
             TaskFailure::of(&claim.lease, Some(task), &verdict, claim.executions, || outcome.message());
-        let settlement = Settlement::new(claim.lease.clone(), Some(task), verdict);
+        let kept = task.max_stored_executions.or(facts.options.and_then(|own| own.max_stored_executions));
+        let mut settlement = Settlement::new(claim.lease.clone(), Some(task), verdict);
+        settlement.kept_executions = kept.unwrap_or(0);
         (Settlement { record, lock, seat, ..settlement }, failure)
     }
 
@@ -151,10 +153,12 @@ impl Reclaimer {
 type Judged = (Settlement, Option<Box<TaskFailure>>);
 
 /// TaskTiger runs an expired task again if its failures by timeout are retried, and else fails it.
-fn expired(task: &Task, limit: Duration) -> Outcome {
+fn expired(task: &Task, own: Option<&Options>, limit: Duration) -> Outcome {
     let traceback = "Nobody was heard of who runs it.".to_owned();
     let timed_out = Outcome::TimedOut { limit: limit.as_secs_f64(), traceback };
-    if task.retry_on.iter().any(|name| timed_out.matches(name)) {
+    let of_function = own.filter(|_| task.retry_method.is_none() && task.retry_on.is_empty());
+    let names = of_function.map_or(&task.retry_on, |own| &own.retry_on);
+    if names.iter().any(|name| timed_out.matches(name)) {
         return Outcome::Interrupted(Interruption::WorkerVanished);
     }
     Outcome::Refused { kind: "margay:Expired", message: timed_out.message() }
