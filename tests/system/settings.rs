@@ -14,7 +14,7 @@ async fn settings_that_make_no_sense_are_refused_by_name() {
     let cases = [
         ("active_timeout = \"15s\"", "`active_timeout` must be at least twice `heartbeat`"),
         ("max_workers_per_queue = 0", "`max_workers_per_queue` must be at least 1"),
-        ("[batch_queues]\nwords = 0", "the batch size of `words` is 0"),
+        ("[batch_queues]\nwords = 0", "`batch_queues`: the size of `words` is 0"),
         ("[batch_queues]\nwords = 321", "it must be between 1 and 320"),
         ("[batch_queues]\n\"a:b\" = 2", "`batch_queues`: the queue name `a:b` contains `:`"),
         ("default_queue = \"a:b\"", "`default_queue`: the queue name `a:b` contains `:`"),

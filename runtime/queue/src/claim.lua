@@ -21,11 +21,22 @@
 local worker, now, due_again = ARGV[2], ARGV[3], ARGV[4]
 local left, share, tasks_left, seat_s = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
+-- What is asked of all queues at once: mostly none of them has seats, and of many queues few have active tasks.
+local seat_sets, active_sets = {}, {}
+for at = 9, #ARGV, 3 do
+    seat_sets[#seat_sets + 1] = seats_of(ARGV[at])
+    active_sets[#active_sets + 1] = in_state('active', ARGV[at])
+end
+local some_have_seats = redis.call('EXISTS', unpack(seat_sets)) > 0
+local some_are_active = redis.call('EXISTS', unpack(active_sets)) > 0
+
 -- How many batches the queue admits.
 local function admitted(queue, seats)
-    local closed = redis.call('ZSCORE', seats_of(queue), 'SYSTEM_LOCK')
-    if closed and tonumber(closed) > tonumber(now) then
-        return 0
+    if some_have_seats then
+        local closed = redis.call('ZSCORE', seats_of(queue), 'SYSTEM_LOCK')
+        if closed and tonumber(closed) > tonumber(now) then
+            return 0
+        end
     end
     if seats == 0 then
         return left
@@ -42,30 +53,66 @@ local function sit_down(queue, leases, batch)
     keep_seats(queue, 2000 * seat_s)
 end
 
-local function take(queue, n, taken)
-    local popped = redis.call('ZPOPMIN', in_state('queued', queue), n)
-    if #popped == 0 then
-        redis.call('SREM', prefix .. ':queued', queue)
-        return 0, false, {}
+-- What was popped and is to be held, queue by queue; and the queues that were emptied.
+local popped, emptied = {}, {}
+
+local function take(queue, n, source)
+    local members = redis.call('ZPOPMIN', in_state('queued', queue), n)
+    local count = #members / 2
+    -- A queue that gave less than it was asked for has no more.
+    local more = count == n and redis.call('EXISTS', in_state('queued', queue)) == 1
+    if not more then
+        emptied[#emptied + 1] = queue
     end
-    local ids, wanted = {}, {}
-    for i = 1, #popped, 2 do
-        local id = popped[i]
-        ids[#ids + 1] = id
-        wanted[#wanted + 1] = payload_of(id)
-        wanted[#wanted + 1] = executions_count_of(id)
+    if count == 0 then
+        return 0, false
     end
-    local active = redis.call('ZMSCORE', in_state('active', queue), unpack(ids))
-    local found = redis.call('MGET', unpack(wanted))
-    local leases, claims = {}, {}
-    for i, id in ipairs(ids) do
-        local payload = found[2 * i - 1]
-        if active[i] then
-            local scheduled = in_state('scheduled', queue)
-            redis.call('ZADD', scheduled, 'LT', due_again, id)
-            redis.call('SADD', prefix .. ':scheduled', queue)
-            announce_due(queue, due_again)
-        else
+    local ids, free = {}, {}
+    for i = 1, #members, 2 do
+        ids[#ids + 1] = members[i]
+    end
+    if some_are_active then
+        local active = redis.call('ZMSCORE', in_state('active', queue), unpack(ids))
+        for i, id in ipairs(ids) do
+            if active[i] then
+                redis.call('ZADD', in_state('scheduled', queue), 'LT', due_again, id)
+                redis.call('SADD', prefix .. ':scheduled', queue)
+                announce_due(queue, due_again)
+            else
+                free[#free + 1] = id
+            end
+        end
+    else
+        free = ids
+    end
+    if #free > 0 then
+        popped[#popped + 1] = { source, free }
+    end
+    return count, more
+end
+
+-- Everything that was popped comes under the lease: what is asked of many queues at once costs one call.
+local function hold()
+    if #emptied > 0 then
+        redis.call('SREM', prefix .. ':queued', unpack(emptied))
+    end
+    local wanted = {}
+    for _, one in ipairs(popped) do
+        for _, id in ipairs(one[2]) do
+            wanted[#wanted + 1] = payload_of(id)
+            wanted[#wanted + 1] = executions_count_of(id)
+        end
+    end
+    if #wanted == 0 then
+        return
+    end
+    local found, at = redis.call('MGET', unpack(wanted)), 1
+    local claims, queues = {}, {}
+    for _, one in ipairs(popped) do
+        local source, leases = one[1], {}
+        local queue, taken = source.queue, source.taken
+        for _, id in ipairs(one[2]) do
+            local payload = found[at]
             if payload then
                 leases[#leases + 1] = now
                 leases[#leases + 1] = id
@@ -76,36 +123,35 @@ local function take(queue, n, taken)
             end
             taken[#taken + 1] = id
             taken[#taken + 1] = payload
-            taken[#taken + 1] = found[2 * i]
+            taken[#taken + 1] = found[at + 1]
+            at = at + 2
+        end
+        if #leases > 0 then
+            redis.call('ZADD', in_state('active', queue), unpack(leases))
+            queues[#queues + 1] = queue
+            if source.seats > 0 then
+                sit_down(queue, leases, source.batch)
+            end
         end
     end
     if #claims > 0 then
-        redis.call('ZADD', in_state('active', queue), unpack(leases))
-        redis.call('SADD', prefix .. ':active', queue)
+        redis.call('SADD', prefix .. ':active', unpack(queues))
         redis.call('ZADD', claims_of(worker), unpack(claims))
         redis.call('SADD', prefix .. ':workers', worker)
     end
-    local more = redis.call('EXISTS', in_state('queued', queue)) == 1
-    if not more then
-        redis.call('SREM', prefix .. ':queued', queue)
-    end
-    return #ids, more, leases
 end
 
 local answer, hungry = {}, {}
 
--- Takes up to so many batches, and answers what of them it became.
-local function take_batches(batches, queue, seats, batch, taken)
-    local n = math.min(batches * batch, tasks_left)
+-- Takes up to so many batches, and answers whether there are more.
+local function take_batches(batches, source)
+    local n = math.min(batches * source.batch, tasks_left)
     if n <= 0 then
         return false
     end
-    local count, more, leases = take(queue, n, taken)
-    left = left - math.ceil(count / batch)
+    local count, more = take(source.queue, n, source)
+    left = left - math.ceil(count / source.batch)
     tasks_left = tasks_left - count
-    if seats > 0 and #leases > 0 then
-        sit_down(queue, leases, batch)
-    end
     return more
 end
 
@@ -113,21 +159,20 @@ for at = 9, #ARGV, 3 do
     if left <= 0 or tasks_left <= 0 then
         break
     end
-    local queue, seats, batch, taken = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), {}
-    local batches = math.min(share, left, admitted(queue, seats))
-    local more = take_batches(batches, queue, seats, batch, taken)
-    answer[#answer + 1] = { queue, more and 1 or 0, taken }
+    local source = { queue = ARGV[at], seats = tonumber(ARGV[at + 1]), batch = tonumber(ARGV[at + 2]), taken = {} }
+    local more = take_batches(math.min(share, left, admitted(source.queue, source.seats)), source)
+    answer[#answer + 1] = { source.queue, more and 1 or 0, source.taken }
     -- Seats are counted from the first task of the answer, so a queue that has some gives only once.
-    if more and seats == 0 then
-        hungry[#hungry + 1] = { #answer, batch }
+    if more and source.seats == 0 then
+        hungry[#hungry + 1] = { #answer, source }
     end
 end
 for _, one in ipairs(hungry) do
-    local place, batch = one[1], one[2]
     if left <= 0 or tasks_left <= 0 then
         break
     end
-    local more = take_batches(left, answer[place][1], 0, batch, answer[place][3])
-    answer[place][2] = more and 1 or 0
+    local more = take_batches(left, one[2])
+    answer[one[1]][2] = more and 1 or 0
 end
+hold()
 return answer

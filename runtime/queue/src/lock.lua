@@ -30,13 +30,22 @@ local function wait(lock, queue, id)
     redis.call('PEXPIRE', waiters_of(lock), 2 * lock_ms)
 end
 
+local waiters = {}
+for at = 5, #ARGV, 5 do
+    waiters[#waiters + 1] = waiters_of(ARGV[at])
+end
+-- Mostly nobody waits, so nobody has to be taken from among those who do.
+local some_wait = redis.call('EXISTS', unpack(waiters)) > 0
+
 for at = 5, #ARGV, 5 do
     local lock, token, queue, id, lease = unpack(ARGV, at, at + 4)
     if not is_held(queue, id, lease) then
         drop_claim(worker, queue .. ':' .. id, lease)
         answer[#answer + 1] = 0
     elseif redis.call('SET', lock_of(lock), token, 'NX', 'PX', lock_ms) or redis.call('GET', lock_of(lock)) == token then
-        redis.call('ZREM', waiters_of(lock), queue .. ':' .. id)
+        if some_wait then
+            redis.call('ZREM', waiters_of(lock), queue .. ':' .. id)
+        end
         answer[#answer + 1] = 1
     else
         wait(lock, queue, id)

@@ -7,6 +7,8 @@
 --       4- sections of two shapes:
 --          the plain case, a success that leaves nothing behind:
 --            "done", queue, n, then n times: id, lease
+--          the locks under which such tasks ran:
+--            "free", n, then n times: lock, token
 --          any other:
 --            "task", queue, id, lease, unique, verb, due, payload, execution, kept executions, result,
 --            milliseconds to keep it, lock, token, seat, n, then n times a follow-up: state, queue, how many
@@ -17,6 +19,9 @@
 local worker, now = ARGV[2], ARGV[3]
 local answer = {}
 
+-- What plain successes leave, until it goes in a few calls for all of them: before anything else is written.
+local queues, sets, claims, gone = {}, {}, {}, {}
+
 local function settle_done(at)
     local queue, n = ARGV[at + 1], tonumber(ARGV[at + 2])
     local ids = {}
@@ -24,7 +29,7 @@ local function settle_done(at)
         ids[i] = ARGV[at + 1 + 2 * i]
     end
     local scores = redis.call('ZMSCORE', in_state('active', queue), unpack(ids))
-    local held, gone, claims = {}, {}, {}
+    local held = {}
     for i, id in ipairs(ids) do
         if scores[i] and tonumber(scores[i]) == tonumber(ARGV[at + 2 + 2 * i]) then
             held[#held + 1] = id
@@ -39,12 +44,34 @@ local function settle_done(at)
         end
     end
     if #held > 0 then
-        redis.call('ZREM', claims_of(worker), unpack(claims))
         redis.call('ZREM', in_state('active', queue), unpack(held))
-        redis.call('DEL', unpack(gone))
-        forget_if_empty('active', queue)
+        queues[#queues + 1] = queue
+        sets[#sets + 1] = in_state('active', queue)
     end
     return at + 3 + 2 * n
+end
+
+local function forget_done()
+    if #claims == 0 then
+        return
+    end
+    redis.call('ZREM', claims_of(worker), unpack(claims))
+    redis.call('DEL', unpack(gone))
+    -- Of many small queues mostly all are empty now.
+    if redis.call('EXISTS', unpack(sets)) == 0 then
+        redis.call('SREM', prefix .. ':active', unpack(queues))
+    else
+        for _, queue in ipairs(queues) do
+            forget_if_empty('active', queue)
+        end
+    end
+    queues, sets, claims, gone = {}, {}, {}, {}
+end
+
+local function free(at)
+    local n = tonumber(ARGV[at + 1])
+    unlock_all(at + 2, at + 1 + 2 * n, now)
+    return at + 2 + 2 * n
 end
 
 local function record(id, execution, kept)
@@ -178,8 +205,12 @@ local at = 4
 while at <= #ARGV do
     if ARGV[at] == 'done' then
         at = settle_done(at)
+    elseif ARGV[at] == 'free' then
+        at = free(at)
     else
+        forget_done()
         at = settle_task(at)
     end
 end
+forget_done()
 return answer

@@ -80,13 +80,12 @@ impl Settlement {
         1 + self.follow_ups.len() + (bytes + result.map_or(0, |result| result.get().len())) / 4096
     }
 
-    /// A success that leaves nothing behind: it takes the short path.
+    /// A success that leaves nothing behind, but perhaps a lock: it takes the short path.
     fn is_plain(&self) -> bool {
         matches!(self.verdict, Verdict::Done { .. })
             && !self.unique
             && self.record.is_none()
             && self.follow_ups.is_empty()
-            && self.lock.is_none()
             && self.seat.is_none()
     }
 }
@@ -133,6 +132,7 @@ impl Client {
             for settlement in &settlements[from..from + n] {
                 call.arg(&settlement.lease.id).arg(settlement.lease.score);
             }
+            add_locks(&mut call, &settlements[from..from + n]);
             from += n;
         }
         let answer = SETTLE.run(self, &call).await?;
@@ -159,6 +159,16 @@ fn one_call(settlements: &[Settlement]) -> usize {
         weight <= MAX_BATCH
     };
     settlements.iter().take_while(fits).count().max(1)
+}
+
+fn add_locks(call: &mut Cmd, settlements: &[Settlement]) {
+    let locks: Vec<&Lock> = settlements.iter().filter_map(|one| one.lock.as_ref()).collect();
+    if !locks.is_empty() {
+        call.arg("free").arg(locks.len());
+    }
+    for Lock { id, token } in locks {
+        call.arg(id).arg(token);
+    }
 }
 
 fn add_task(call: &mut Cmd, settlement: &mut Settlement, now: Timestamp) {

@@ -38,3 +38,31 @@ local function unlock(lock, token, now)
         wake_next(lock, now)
     end
 end
+
+-- Frees the locks that stand in these arguments, each before its holder's token.
+local function unlock_all(first, last, now)
+    local names, mine, waiters, freed = {}, {}, {}, {}
+    for at = first, last, 2 do
+        names[#names + 1] = lock_of(ARGV[at])
+    end
+    local holders = redis.call('MGET', unpack(names))
+    for i, holder in ipairs(holders) do
+        local lock, token = ARGV[first + 2 * i - 2], ARGV[first + 2 * i - 1]
+        if holder and string.sub(holder, 1, #token) == token and not freed[lock] then
+            freed[lock] = true
+            mine[#mine + 1] = lock
+            names[#mine] = lock_of(lock)
+            waiters[#waiters + 1] = waiters_of(lock)
+        end
+    end
+    if #mine == 0 then
+        return
+    end
+    redis.call('DEL', unpack(names, 1, #mine))
+    -- Mostly nobody waits.
+    if redis.call('EXISTS', unpack(waiters)) > 0 then
+        for _, lock in ipairs(mine) do
+            wake_next(lock, now)
+        end
+    end
+end
