@@ -30,38 +30,41 @@ async fn no_lock_is_left(site: &Site) {
 }
 
 /// The first holds the lock, and the second waits for it until the first has ended.
-async fn one_after_the_other(site: &Site, worker: &mut Running, new: impl AsyncFn() -> String) {
-    let first = new().await;
+async fn one_after_the_other(
+    site: &Site,
+    worker: &mut Running,
+    signal: &str,
+    enqueue: impl AsyncFn(&str) -> String,
+) {
+    let path = format!("/{signal}");
+    let first = enqueue(&path).await;
     worker.says_of(&first, "holding").await;
     let mut dues = site.dues().await;
-    let second = new().await;
+    let second = enqueue(&path).await;
     dues.of("default").await;
     assert_eq!(site.find(&second).await.state, State::Scheduled);
     assert_eq!(worker.said_of(&second, "holding"), 0);
-    site.release();
+    site.write(signal, "");
     worker.says_of(&second, "holding").await;
 }
 
 #[tokio::test]
 async fn tasks_under_one_lock_run_one_after_the_other_and_the_next_is_woken() {
-    let by_function = async |site: &Site| site.enqueue(call("probe:locked", json!(["/signals/go"]))).await;
-    let by_payload = async |site: &Site| {
-        let mut new = call("probe:hold", json!(["/signals/go"]));
+    let site = site().await;
+    let by_function = async |path: &str| site.enqueue(call("probe:locked", json!([path]))).await;
+    let by_payload = async |path: &str| {
+        let mut new = call("probe:hold", json!([path]));
         new.task.lock = true;
         site.enqueue(new).await
     };
-    let by_flag = async |site: &Site| {
-        let arguments = ["enqueue", "probe:hold", r#"["/signals/go"]"#, "--lock"];
-        site.margay(&arguments).await.ok().trim().to_owned()
+    let by_flag = async |path: &str| {
+        let args = json!([path]).to_string();
+        site.margay(&["enqueue", "probe:hold", &args, "--lock"]).await.ok().trim().to_owned()
     };
-    let site = site().await;
     let mut worker = site.worker(&[]).await;
-    let hold_again = || std::fs::remove_file(site.path("signals/go")).expect("it was released");
-    one_after_the_other(&site, &mut worker, async || by_function(&site).await).await;
-    hold_again();
-    one_after_the_other(&site, &mut worker, async || by_payload(&site).await).await;
-    hold_again();
-    one_after_the_other(&site, &mut worker, async || by_flag(&site).await).await;
+    one_after_the_other(&site, &mut worker, "signals/1", by_function).await;
+    one_after_the_other(&site, &mut worker, "signals/2", by_payload).await;
+    one_after_the_other(&site, &mut worker, "signals/3", by_flag).await;
     worker.stop().await;
     no_lock_is_left(&site).await;
     site.is_empty().await;

@@ -9,19 +9,29 @@ use super::system::{Drains, QUEUE, System, many};
 
 const FEW: usize = 10;
 
+/// How many tasks each of very many queues has: with one only, nothing is shared, and every task pays for its queue.
+const EACH: [usize; 2] = [1, 10];
+
 pub async fn measure(arguments: &Arguments, figures: &mut Figures) -> Result<()> {
     let system = System::start(arguments).await?;
-    let (mut few, mut most) = (Drains::default(), Drains::default());
+    let mut few = Drains::default();
+    let mut most = EACH.map(|_| Drains::default());
     for _ in 0..arguments.rounds {
         few.add(system.drain(spread(&system, arguments.tasks, FEW)?, &[]).await?);
-        most.add(system.drain(spread(&system, arguments.tasks, arguments.queues)?, &[]).await?);
+        for (drains, each) in most.iter_mut().zip(EACH) {
+            let tasks = spread(&system, each * arguments.queues, arguments.queues)?;
+            drains.add(system.drain(tasks, &[]).await?);
+        }
     }
-    for (drains, queues) in [(&few, FEW), (&most, arguments.queues)] {
-        let what = format!("drain of {queues} queues");
+    few.note_rate(figures, &format!("drain of {FEW} queues"), "");
+    few.note_scripts(figures, &format!("drain of {FEW} queues"), "");
+    for (drains, each) in most.iter().zip(EACH) {
+        let what = format!("drain of {} queues, tasks in each: {each}", arguments.queues);
         drains.note_rate(figures, &what, "");
         drains.note_scripts(figures, &what, "");
+        let what = format!("rate: {} queues of {each} beside {FEW}", arguments.queues);
+        drains.note_share_of(&few, figures, &what, ">= 80");
     }
-    most.note_share_of(&few, figures, &format!("rate: {} queues beside {FEW}", arguments.queues), ">= 80");
     Ok(())
 }
 

@@ -24,7 +24,7 @@ const QUEUES_PER_CALL: usize = 200;
 /// Queues that one look asks for what is due soon: a millisecond of Redis.
 const QUEUES_PER_LOOK: usize = 1000;
 /// The rest for each queue that was looked at, and for each worker there is: all workers together look at some 60,000
-/// queues a second, and take about a sixteenth of Redis' time. 100,000 scheduled queues are a round of less than two
+/// queues a second, and take less than a tenth of Redis' time. 100,000 scheduled queues are a round of less than two
 /// seconds; several workers walk side by side, each as much slower as they are more.
 const REST_PER_QUEUE: Duration = Duration::from_micros(15);
 /// What is due sooner goes into the agenda, and starts in time. The rest is seen again in a later round, so this must
