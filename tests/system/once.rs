@@ -103,3 +103,24 @@ async fn once_runs_all_it_can_have_though_others_tasks_and_locked_ones_come_firs
     }
     site.is_consistent().await;
 }
+
+#[tokio::test]
+async fn once_claims_nothing_more_when_it_is_asked_to_stop() {
+    let site = site().await;
+    for passes in [&[][..], &["--passes", "9"]] {
+        let held = site.enqueue(call("probe:hold", json!(["/signals/go"]))).await;
+        let waiting = site.enqueue(call("probe:noop", json!([]))).await;
+        let flags = [&["--once", "-c", "1", "--shutdown-grace", "60s"], passes].concat();
+        let mut worker = site.worker(&flags).await;
+        worker.says_of(&held, "holding").await;
+        worker.terminate();
+        worker.says("stopping").await;
+        site.release();
+        assert_eq!(site.ended(&held).await.outcome, "finished");
+        worker.exits_well().await;
+        assert_eq!(site.find(&waiting).await.state, State::Queued);
+        site.margay(&["tasks", "delete", &waiting]).await.ok();
+        std::fs::remove_file(site.path("signals/go")).expect("it was released");
+    }
+    site.is_empty().await;
+}
