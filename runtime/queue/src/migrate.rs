@@ -52,7 +52,7 @@ pub struct OldLocks {
 pub struct Cleared {
     /// How many were deleted.
     pub deleted: u64,
-    /// How many locks were found held, or were taken between the look and the deed. They stay.
+    /// How many locks were found held or undecided, or were taken between the look and the deed. They stay.
     pub taken: u64,
 }
 

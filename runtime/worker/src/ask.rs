@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use queue::{NewTask, Running};
-use sandbox::{Call, Effects, FollowUp, Functions, Limits, Report, TaskInfo};
+use sandbox::{Call, Effects, FollowUp, Functions, Report, TaskInfo};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -242,8 +242,8 @@ impl Executor {
                 return (outcome, Effects::default());
             }
         };
-        let own = function.options.hard_timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let limits = Limits { hard_timeout: own.unwrap_or(PATIENCE), ..self.settings.limits.clone() };
+        let seconds = function.options.hard_timeout.unwrap_or(PATIENCE.as_secs_f64());
+        let limits = self.settings.run_limits(Some(seconds));
         let output =
             TaskOutput { task_id: info.id.clone(), func: format!("{}:{}", loaded.module, function.name) };
         let run = sandbox::Run {

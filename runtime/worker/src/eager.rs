@@ -3,15 +3,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use modules::{Catalog, Resolved, Store, Version};
 use queue::{Client, Eager, EagerError, NewTask};
-use sandbox::{Call, FollowUp, Functions, Limits, Module, Report, Run, Sandbox, TaskInfo};
-use task::{FunctionName, FunctionSpec, Interruption, Options, Outcome};
+use sandbox::{Functions, Module, Report, Run, Sandbox};
+use task::{FunctionName, Interruption, Options, Outcome};
 use tokio::sync::Mutex;
 
+use crate::job::call;
 use crate::output::TaskOutput;
 use crate::{Error, Settings};
 
@@ -75,9 +75,9 @@ impl EagerRunner {
         let module = self.module(func.module(), version).await?;
         let what = Run {
             function: &function.name,
-            calls: vec![call(new)],
+            calls: vec![call(&new.task, &new.queue, 0)],
             batch: function.batch,
-            limits: &self.limits(new, function),
+            limits: &self.settings.run_limits(new.task.hard_timeout.or(function.options.hard_timeout)),
             grants: &self.settings.grants.get(func.module()).cloned().unwrap_or_default(),
             functions: Arc::clone(&known) as Arc<dyn Functions>,
             output: Arc::new(TaskOutput { task_id: new.task.id.clone(), func: func.to_string() }),
@@ -89,7 +89,11 @@ impl EagerRunner {
             other => return Err(other.unwrap_or(Outcome::Cancelled)),
         };
         let saved = effects.results.into_iter().next_back().map(|(_, saved)| saved);
-        let follow_ups = effects.follow_ups.into_iter().map(|follow_up| self.new_task(follow_up, &new.queue));
+        let now = queue::now();
+        let follow_ups = effects.follow_ups.into_iter().map(|follow_up| {
+            let new = self.settings.new_task(follow_up, &new.queue, now);
+            NewTask { due: new.due.filter(|due| *due > now), ..new }
+        });
         Ok((saved.unwrap_or(result), follow_ups.collect()))
     }
 
@@ -109,22 +113,6 @@ impl EagerRunner {
         compiled.insert(version.digest.clone(), module.clone());
         Ok(module)
     }
-
-    fn limits(&self, new: &NewTask, function: &FunctionSpec) -> Limits {
-        let seconds = new.task.hard_timeout.or(function.options.hard_timeout);
-        let asked = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let hard_timeout = asked.unwrap_or(self.settings.limits.hard_timeout);
-        Limits { hard_timeout, ..self.settings.limits.clone() }
-    }
-
-    fn new_task(&self, follow_up: FollowUp, queue: &str) -> NewTask {
-        let FollowUp { mut task, queue: named, delay, default_retry } = follow_up;
-        if default_retry && task.retry_method.is_none() {
-            task.retry_method = Some(self.settings.policy.default_retry.clone());
-        }
-        let due = delay.filter(|delay| !delay.is_zero()).map(|delay| queue::now() + delay.as_secs_f64());
-        NewTask { queue: named.unwrap_or_else(|| queue.to_owned()), task, due }
-    }
 }
 
 impl Eager for EagerRunner {
@@ -140,19 +128,6 @@ impl Functions for Known {
     fn options(&self, name: &FunctionName) -> Option<&Options> {
         self.0.resolve(name).ok().map(|resolved| &resolved.function.options)
     }
-}
-
-fn call(new: &NewTask) -> Call {
-    let task = &new.task;
-    let info = TaskInfo {
-        id: task.id.clone(),
-        function: task.func.to_string(),
-        queue: new.queue.clone(),
-        attempt: 1,
-        enqueued_at: task.time_last_queued,
-        scheduled_at: task.scheduled_at,
-    };
-    Call { info, args: task.args_json().to_owned(), kwargs: task.kwargs_json().to_owned() }
 }
 
 fn host_error(cause: impl ToString) -> Outcome {

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::Settings;
 use crate::absent::Absent;
-use crate::job::{Chain, Handful, Job, Run};
+use crate::job::{Chain, Handful, Job, Run, call, info, taken_by};
 use crate::judge::{Ran, RunEnd};
 use crate::keeper::{End, Ended, Keeper};
 use crate::leash::Pull;
@@ -147,10 +147,7 @@ impl Executor {
     /// The function's own hard timeout, or the longest that a task of the batch asks for.
     fn limits(&self, run: &[Ready], function: &FunctionSpec) -> Limits {
         let asked = run.iter().filter_map(|ready| ready.task.hard_timeout);
-        let seconds = asked.reduce(f64::max).or(function.options.hard_timeout);
-        let asked = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let hard_timeout = asked.unwrap_or(self.settings.limits.hard_timeout);
-        Limits { hard_timeout, ..self.settings.limits.clone() }
+        self.settings.run_limits(asked.reduce(f64::max).or(function.options.hard_timeout))
     }
 
     /// A task that cannot be read is settled without a run; it always comes alone.
@@ -207,11 +204,7 @@ impl Executor {
     }
 
     fn drop_run(&self, run: Vec<Ready>) {
-        let (mut locks, mut seats) = (Vec::new(), Vec::new());
-        for Ready { job, .. } in run {
-            locks.extend(job.lock);
-            seats.extend(job.chain.seat);
-        }
+        let (locks, seats) = taken_by(run.into_iter().map(|ready| ready.job));
         self.keeper.dropped(locks, seats);
     }
 
@@ -243,23 +236,11 @@ pub(crate) struct Ready {
 impl Ready {
     /// What a guest may know of the task.
     pub(crate) fn info(&self) -> TaskInfo {
-        let Ready { task, job } = self;
-        TaskInfo {
-            id: task.id.clone(),
-            function: task.func.to_string(),
-            queue: job.lease.queue.clone(),
-            attempt: job.executions.saturating_add(1),
-            enqueued_at: task.time_last_queued,
-            scheduled_at: task.scheduled_at,
-        }
+        info(&self.task, &self.job.lease.queue, self.job.executions)
     }
 
     fn call(&self) -> Call {
-        Call {
-            info: self.info(),
-            args: self.task.args_json().to_owned(),
-            kwargs: self.task.kwargs_json().to_owned(),
-        }
+        call(&self.task, &self.job.lease.queue, self.job.executions)
     }
 }
 

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 use crate::Settings;
 use crate::assemble::{last_of, left, take_out};
 use crate::board::{Board, Draw};
-use crate::job::{Chain, Handful, Job};
+use crate::job::{Chain, Handful, Job, taken_by};
 use crate::keeper::Keeper;
 use crate::library::Library;
 
@@ -172,11 +172,7 @@ impl Fetcher {
 
     /// Chains that will not run: their tasks are found again as strays, and what they hold is free.
     fn let_go(&self, chains: Vec<Chain>) {
-        let (mut locks, mut seats) = (Vec::new(), Vec::new());
-        for job in chains.into_iter().flatten().flatten() {
-            locks.extend(job.lock);
-            seats.extend(job.chain.seat);
-        }
+        let (locks, seats) = taken_by(chains.into_iter().flatten().flatten());
         self.keeper.dropped(locks, seats);
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use queue::{Claim, Lease, Lock, Seat};
+use sandbox::{Call, TaskInfo};
 use task::{BadPayload, FunctionName, Task};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -63,4 +64,32 @@ impl Job {
             seat: self.chain.seat.clone(),
         }
     }
+}
+
+/// What a guest is told of a task.
+pub(crate) fn info(task: &Task, queue: &str, executions: u32) -> TaskInfo {
+    TaskInfo {
+        id: task.id.clone(),
+        function: task.func.to_string(),
+        queue: queue.to_owned(),
+        attempt: executions.saturating_add(1),
+        enqueued_at: task.time_last_queued,
+        scheduled_at: task.scheduled_at,
+    }
+}
+
+/// A task as the call of its function.
+pub(crate) fn call(task: &Task, queue: &str, executions: u32) -> Call {
+    let (args, kwargs) = (task.args_json().to_owned(), task.kwargs_json().to_owned());
+    Call { info: info(task, queue, executions), args, kwargs }
+}
+
+/// What these jobs have taken beside their leases.
+pub(crate) fn taken_by(jobs: impl Iterator<Item = Job>) -> (Vec<Lock>, Vec<Seat>) {
+    let (mut locks, mut seats) = (Vec::new(), Vec::new());
+    for job in jobs {
+        locks.extend(job.lock);
+        seats.extend(job.chain.seat);
+    }
+    (locks, seats)
 }

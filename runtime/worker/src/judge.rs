@@ -5,7 +5,7 @@ use std::sync::Arc;
 use queue::{NewTask, Settlement};
 use sandbox::{Effects, FollowUp};
 use task::{
-    Failure, FunctionSpec, Hook, Options, Outcome, RetryWish, Task, Timestamp, Verdict, custom_retry, decide,
+    Failure, FunctionSpec, Hook, Options, Outcome, RetryWish, Timestamp, Verdict, custom_retry, decide,
 };
 use tokio::sync::oneshot;
 
@@ -141,18 +141,8 @@ impl Executor {
             return Vec::new();
         }
         let now = queue::now();
-        let new_task = |follow_up: FollowUp| {
-            let mut task: Task = follow_up.task;
-            if follow_up.default_retry && task.retry_method.is_none() {
-                task.retry_method = Some(self.settings.policy.default_retry.clone());
-            }
-            NewTask {
-                queue: follow_up.queue.unwrap_or_else(|| queue.to_owned()),
-                task,
-                due: follow_up.delay.map(|delay| now + delay.as_secs_f64()),
-            }
-        };
-        follow_ups.into_iter().map(new_task).collect()
+        let settings = &self.settings;
+        follow_ups.into_iter().map(|follow_up| settings.new_task(follow_up, queue, now)).collect()
     }
 }
 

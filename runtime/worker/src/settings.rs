@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbox::{Grants, Limits};
-use task::{Filter, Policy, subtrees};
+use queue::NewTask;
+use sandbox::{FollowUp, Grants, Limits};
+use task::{Filter, Policy, Timestamp, subtrees};
 
 use crate::Reporter;
 
@@ -114,6 +115,23 @@ impl Settings {
     pub(crate) fn batch_size(&self, queue: &str) -> usize {
         let named = subtrees(queue).find_map(|name| self.batch_queues.get(name));
         named.copied().unwrap_or(1).clamp(1, queue::MAX_BATCH)
+    }
+
+    /// What a run may use whose hard timeout is to be this many seconds; the default, where it says nothing.
+    pub(crate) fn run_limits(&self, hard_timeout: Option<f64>) -> Limits {
+        let asked = hard_timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let hard_timeout = asked.unwrap_or(self.limits.hard_timeout);
+        Limits { hard_timeout, ..self.limits.clone() }
+    }
+
+    /// A task that a run enqueues, to go where it says, else into this queue.
+    pub(crate) fn new_task(&self, follow_up: FollowUp, queue: &str, now: Timestamp) -> NewTask {
+        let FollowUp { mut task, queue: named, delay, default_retry } = follow_up;
+        if default_retry && task.retry_method.is_none() {
+            task.retry_method = Some(self.policy.default_retry.clone());
+        }
+        let queue = named.unwrap_or_else(|| queue.to_owned());
+        NewTask { queue, task, due: delay.map(|delay| now + delay.as_secs_f64()) }
     }
 
     /// How many batches of this queue may run at once, over all workers.
